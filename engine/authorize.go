@@ -1,0 +1,278 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"github.com/weirmq/weir/codec"
+	"github.com/weirmq/weir/security"
+)
+
+// policy is who may use a port and what they may do there. A port has one at
+// a time, and replaces it whole; connections notice by comparing pointers.
+type policy struct {
+	authenticator security.Authenticator // nil: everyone
+	immediate     bool                   // authenticator never waits
+	table         *security.Table        // or
+	custom        security.Authorizer    // or neither: everything is allowed
+}
+
+func newPolicy(l *Listener) *policy {
+	p := &policy{authenticator: l.Authenticator}
+	if i, ok := l.Authenticator.(security.Immediate); ok {
+		p.immediate = i.AuthenticatesImmediately()
+	}
+	if t, ok := l.Authorizer.(*security.Table); ok {
+		p.table = t
+	} else {
+		p.custom = l.Authorizer
+	}
+	return p
+}
+
+// verdict is the answer to a CONNECT.
+type verdict struct {
+	result security.Result
+	err    error
+	// What was refused, if the Client is known but not allowed.
+	denied security.Action
+	topic  string
+}
+
+// authenticate finds out who the Client is, here or on a goroutine, and goes
+// on with judge.
+func (c *conn) authenticate() {
+	a := c.admission
+	cr := &a.credentials
+	cr.RemoteAddr = c.tr.remoteAddr().String()
+	if c.tls != nil {
+		if peer := c.tls.Peer(); peer != nil {
+			cr.PresentedChain, cr.VerifiedChains = peer.Presented, peer.Chains
+		}
+	}
+	p := c.port.policy.Load()
+	switch {
+	case p.authenticator == nil:
+		if cr.AuthenticationMethod != "" {
+			c.judge(p, verdict{err: &security.Denied{Code: byte(codec.BadAuthenticationMethod), Reason: "the port has no authentication"}})
+			return
+		}
+		c.judge(p, verdict{})
+	case p.immediate && p.custom == nil:
+		r, err := p.authenticator.Authenticate(context.Background(), cr)
+		c.judge(p, verdict{result: r, err: err})
+	default:
+		will := ""
+		if a.will != nil {
+			will = a.will.msg.topic
+		}
+		c.wait(func(ctx context.Context) func() {
+			v := p.ask(ctx, cr, will)
+			return func() { c.judge(p, v) }
+		})
+	}
+}
+
+// ask is the part of the judgement that may wait.
+func (p *policy) ask(ctx context.Context, cr *security.Credentials, willTopic string) (v verdict) {
+	if v.result, v.err = p.authenticator.Authenticate(ctx, cr); v.err != nil || p.custom == nil {
+		return v
+	}
+	who := &security.Principal{ClientID: cr.ClientID, Username: v.result.Username, Attributes: v.result.Attributes}
+	v.denied = security.ActionConnect
+	d, err := p.custom.Authorize(ctx, who, security.ActionConnect, "")
+	if err == nil && d == security.Allow && willTopic != "" {
+		v.denied, v.topic = security.ActionPublish, willTopic
+		d, err = p.custom.Authorize(ctx, who, security.ActionPublish, willTopic)
+	}
+	if err == nil && d == security.Deny {
+		err = errNotAuthorized
+	}
+	v.err = err
+	return v
+}
+
+var errNotAuthorized = errors.New("not authorized")
+
+// judge admits or refuses the Client.
+func (c *conn) judge(p *policy, v verdict) {
+	a := c.admission
+	if p != c.port.policy.Load() {
+		c.authenticate()
+		return
+	}
+	c.principal.Username, c.principal.Attributes = v.result.Username, v.result.Attributes
+	if v.err != nil && v.denied != 0 {
+		c.refuseAction(v.denied, v.topic, v.err.Error())
+		return
+	}
+	if v.err != nil {
+		c.refuseAuthentication(v.err)
+		return
+	}
+	c.authenticator = p.authenticator
+	c.bind(p)
+	if c.grant != nil {
+		if c.grant.Decide(security.ActionConnect, "") == security.Deny {
+			c.refuseAction(security.ActionConnect, "", "no rule allows it")
+			return
+		}
+		if w := a.will; w != nil && c.grant.Decide(security.ActionPublish, w.msg.topic) == security.Deny {
+			c.refuseAction(security.ActionPublish, w.msg.topic, "Will")
+			return
+		}
+	}
+	c.admitted(v.result)
+}
+
+func (c *conn) refuseAuthentication(err error) {
+	code := codec.NotAuthorized
+	var denied *security.Denied
+	switch {
+	case errors.As(err, &denied) && denied.Code >= 0x80:
+		code = codec.ReasonCode(denied.Code)
+	case errors.Is(err, errTooManyWaiting):
+		code = codec.ServerBusy
+	}
+	c.loop.stats.AuthenticationsDenied++
+	c.refuse(code, CloseNotAuthenticated, err.Error())
+}
+
+func (c *conn) refuseAction(a security.Action, topic, detail string) {
+	c.loop.stats.ConnectionsDenied++
+	c.loop.engine.denied(c.describe(), a, topic, detail)
+	c.refuse(codec.NotAuthorized, CloseNotAuthorized, a.String()+" "+topic+": "+detail)
+}
+
+// bind makes p the policy of the connection.
+func (c *conn) bind(p *policy) {
+	c.policy = p
+	c.lastRoute = nil
+	c.grant, c.decisions = nil, nil
+	switch {
+	case p.table != nil:
+		c.grant = p.table.Bind(&c.principal)
+	case p.custom != nil:
+		c.decisions = new(decisions)
+	}
+}
+
+// current makes sure that the connection uses its port's policy: one pointer
+// comparison, so that no packet that arrives after a change of policy is
+// judged by the old one.
+func (c *conn) current() {
+	if p := c.port.policy.Load(); p != c.policy {
+		c.bind(p)
+	}
+}
+
+func (c *conn) currentGrant() *security.Grant {
+	c.current()
+	return c.grant
+}
+
+// mayPublish decides about a PUBLISH to r's topic. It is not known while a
+// custom Authorizer is being asked; then the packet has to wait.
+func (c *conn) mayPublish(r *route) (allowed, known bool) {
+	switch {
+	case c.grant != nil:
+		return r.decide(c.grant) == security.Allow, true
+	case c.decisions != nil:
+		return c.decided(security.ActionPublish, r.topic)
+	}
+	return true, true
+}
+
+// decisions is the answers of a custom Authorizer for one connection.
+type decisions struct {
+	answers map[question]security.Decision
+}
+
+type question struct {
+	action security.Action
+	topic  string
+}
+
+// decided returns the Authorizer's answer, or has it asked.
+func (c *conn) decided(a security.Action, topic string) (allowed, known bool) {
+	q := question{a, topic}
+	if d, ok := c.decisions.answers[q]; ok {
+		return d == security.Allow, true
+	}
+	c.askAuthorizer([]question{q}, func() {})
+	return false, false
+}
+
+// askAuthorizer has questions answered while the connection waits, then calls
+// then on the loop.
+func (c *conn) askAuthorizer(qs []question, then func()) {
+	p, d, who := c.policy, c.decisions, c.principal
+	c.wait(func(ctx context.Context) func() {
+		answers := make([]security.Decision, len(qs))
+		for i, q := range qs {
+			// Whoever cannot answer has not allowed it.
+			if v, err := p.custom.Authorize(ctx, &who, q.action, q.topic); err == nil {
+				answers[i] = v
+			}
+		}
+		return func() {
+			if d.answers == nil || len(d.answers)+len(qs) > maxDecisions {
+				d.answers = make(map[question]security.Decision, len(qs))
+			}
+			for i, q := range qs {
+				d.answers[q] = answers[i]
+			}
+			then()
+		}
+	})
+}
+
+// knowsRights reports whether it is known which Subscriptions of s the Client
+// may keep. If not, a custom Authorizer is being asked, and attach is called
+// again with its answers.
+func (c *conn) knowsRights(s *Session) bool {
+	if c.decisions == nil {
+		return true
+	}
+	var qs []question
+	for _, sub := range s.subscriptions.all() {
+		q := question{security.ActionSubscribe, sub.filter}
+		if _, ok := c.decisions.answers[q]; !ok {
+			qs = append(qs, q)
+		}
+	}
+	if len(qs) > 0 {
+		c.askAuthorizer(qs, c.claimSession)
+	}
+	return len(qs) == 0
+}
+
+// dropSubscriptions ends the Subscriptions that the policy no longer allows,
+// and drops what waits because of them.
+func (c *conn) dropSubscriptions() {
+	s, l := c.session, c.loop
+	var lost []string
+	for _, sub := range s.subscriptions.all() {
+		allowed := true
+		switch {
+		case c.grant != nil:
+			allowed = c.grant.Decide(security.ActionSubscribe, sub.filter) == security.Allow
+		case c.decisions != nil:
+			allowed = c.decisions.answers[question{security.ActionSubscribe, sub.filter}] == security.Allow
+		}
+		if !allowed {
+			lost = append(lost, sub.filter)
+		}
+	}
+	if len(lost) == 0 {
+		return
+	}
+	for _, filter := range lost {
+		s.unsubscribe(filter)
+		l.engine.denied(c.describe(), security.ActionSubscribe, filter, "Subscription removed: no longer allowed")
+	}
+	l.stats.SubscriptionsRevoked += uint64(len(lost))
+	wanted := func(q *queued) bool { return s.wants(q.msg.topic) }
+	s.queue.filter(l, wanted)
+	s.backlog.filter(wanted)
+}

@@ -1,0 +1,193 @@
+package engine
+
+import (
+	"context"
+	"time"
+	"unique"
+
+	"github.com/valyala/bytebufferpool"
+
+	"github.com/weirmq/weir/codec"
+	"github.com/weirmq/weir/engine/internal/wheel"
+	"github.com/weirmq/weir/security"
+	"github.com/weirmq/weir/tlsstate"
+)
+
+// connState is where a Network Connection stands.
+type connState byte
+
+const (
+	stateConnecting connState = iota // waits for CONNECT
+	stateAdmitting                   // CONNECT is being judged
+	stateOpen                        // CONNACK with Success was sent
+	stateClosing                     // output is flushed at the end of the turn, input ignored
+	stateClosed                      // let go of
+)
+
+// conn is one Network Connection. It belongs to a loop, and moves to another
+// one at most while it is being admitted, when its Session lives there.
+type conn struct {
+	loop *loop
+	tr   transport
+	tls  *tlsstate.Conn // nil on a plain port
+	port *port
+
+	prev, next *conn // of the loop
+
+	session *Session // from admission on
+
+	state   connState
+	version codec.Version
+	reason  CloseReason
+	detail  string           // of the reason, for people
+	code    codec.ReasonCode // what the peer was told when closing, if anything
+
+	dirty     bool // on loop.dirty
+	waiting   bool // for an answer; input gathers in carry
+	congested bool // on loop.congested
+
+	// Input.
+	carry        *bytebufferpool.ByteBuffer // a packet cut by the end of a read
+	lastReceived int64
+	keepAlive    time.Duration // 1.5 times what was agreed; 0: none
+	timer        wheel.Timer   // CONNECT or Keep Alive
+	aliasesIn    []string      // Topic Name by Topic Alias - 1
+
+	// Output.
+	out               *bytebufferpool.ByteBuffer // what this turn produced
+	maximumPacketSize uint32                     // the Client's; 0: no bound
+	acksUnsent        uint16                     // acknowledgements in out, for Receive Maximum
+	sendQuota         uint16                     // 4.9 Flow Control
+	receiveMaximum    uint16                     // the Client's, capped by Limits.Inflight
+	aliasesOut        *outboundAliases
+	congestedSince    int64
+	congestedBytes    int // buffered when last looked at
+
+	// Who it is and what it may do; see authorize.go.
+	principal     security.Principal
+	authenticator security.Authenticator  // who said so; nil if nobody did
+	certificates  []unique.Handle[string] // the Client's chain, DER, leaf first
+	policy        *policy
+	grant         *security.Grant
+	decisions     *decisions
+	// The topic of the last PUBLISH, its route and whether it was allowed:
+	// most Clients publish to one topic, or to one many times in a row.
+	lastRoute   *route
+	lastAllowed bool
+
+	deniedAt int64 // when a denied PUBLISH was last reported
+
+	problemInformation bool // Request Problem Information [MQTT-3.1.2-29]
+	expiry             *wheel.Timer
+	cancel             context.CancelFunc // of what it waits for
+	admission          *admission         // from CONNECT to CONNACK
+}
+
+func newConn(p *port, tr transport, t *tlsstate.Conn) *conn {
+	return &conn{port: p, tr: tr, tls: t}
+}
+
+// opened takes a connection that was accepted.
+func (l *loop) opened(c *conn) {
+	l.begin()
+	l.openedInTurn(c)
+	if c.tls != nil {
+		// Bytes read during the handshake may hold a whole CONNECT, and no
+		// event will announce them.
+		l.receive(c, nil)
+	}
+	l.end()
+}
+
+func (l *loop) openedInTurn(c *conn) {
+	c.loop = l
+	l.conns.add(c)
+	l.stats.ConnectionsOpened++
+	c.timer.Init(c)
+	l.wheel.Set(&c.timer, l.now+int64(l.engine.limits.ConnectTimeout))
+}
+
+// arrived takes a connection that another loop moved here.
+func (l *loop) arrived(c *conn) {
+	l.begin()
+	l.conns.add(c)
+	l.admit(c)
+	l.end()
+}
+
+func (l *loop) admit(c *conn) {
+	defer l.contain(c)
+	if c.state == stateAdmitting {
+		c.claimSession()
+		c.resume()
+	}
+}
+
+// Fire is called by the wheel: CONNECT did not come, or nothing came for one
+// and a half times the Keep Alive.
+func (c *conn) Fire(now int64) {
+	l := c.loop
+	defer l.contain(c)
+	switch c.state {
+	case stateConnecting:
+		c.close(CloseConnectTimeout)
+	case stateOpen:
+		if c.keepAlive == 0 {
+			return
+		}
+		due := c.lastReceived + int64(c.keepAlive)
+		if now < due {
+			l.wheel.Set(&c.timer, due)
+			return
+		}
+		// [MQTT-3.1.2-22]
+		c.disconnect(codec.KeepAliveTimeout, CloseKeepAliveTimeout)
+	}
+}
+
+// neverArrived is the end of a connection that could not be moved here.
+func (l *loop) neverArrived(c *conn, err error) {
+	l.conns.add(c)
+	c.closeDetail(CloseConnectionLost, err.Error())
+}
+
+// startKeepAlive begins to watch the Keep Alive, in seconds.
+func (c *conn) startKeepAlive(seconds uint16) {
+	c.keepAlive = time.Duration(seconds) * time.Second * 3 / 2
+	if c.keepAlive == 0 {
+		c.loop.wheel.Cancel(&c.timer)
+		return
+	}
+	c.loop.wheel.Set(&c.timer, c.loop.now+int64(c.keepAlive))
+}
+
+// expireAt closes the connection when its credentials end: silently, as an
+// abnormal end, so that the Will is published and the Session lives on.
+func (c *conn) expireAt(at time.Time) {
+	if at.IsZero() {
+		return
+	}
+	c.expiry = new(wheel.Timer)
+	c.expiry.Init(credentialExpiry{c})
+	c.loop.wheel.Set(c.expiry, c.loop.now+int64(time.Until(at)))
+}
+
+type credentialExpiry struct{ conn *conn }
+
+// Fire closes the connection.
+func (e credentialExpiry) Fire(int64) { e.conn.close(CloseCredentialExpired) }
+
+// describe says in logs which connection is meant. It works on nil.
+func (c *conn) describe() connInfo {
+	if c == nil {
+		return connInfo{}
+	}
+	i := connInfo{username: c.principal.Username, clientID: c.principal.ClientID}
+	if c.port != nil {
+		i.listener = c.port.name
+	}
+	if c.tr != nil {
+		i.remote = c.tr.remoteAddr()
+	}
+	return i
+}

@@ -1,0 +1,229 @@
+package engine
+
+import (
+	"encoding/binary"
+	"unsafe"
+
+	"github.com/weirmq/weir/codec"
+)
+
+// route publishes p: to the receivers of this loop now, to those of others
+// through their mailboxes, and to the store of retained messages.
+func (l *loop) route(p *publication) {
+	l.distribute(p, l.routeOf(bytesOf(p.topic)))
+}
+
+func (l *loop) distribute(p *publication, r *route) {
+	if p.retain {
+		l.engine.retain(p, l.now)
+	}
+	if len(r.local) > 0 {
+		l.deliver(p, r.local)
+	}
+	for i := range r.remote {
+		l.forward(p, r.remote[i].loop, r.remote[i].receivers)
+	}
+	for i := range r.shared {
+		l.deliverShared(p, &r.shared[i])
+	}
+}
+
+// forward sends p to another loop. QoS 0 is dropped when that loop cannot
+// keep up; QoS 1 and 2 were refused before (see accepts).
+func (l *loop) forward(p *publication, to *loop, receivers []receiver) {
+	if p.qos == codec.QoS0 && to.inbox.depth.Load() > maxMailboxMessages {
+		l.stats.MessagesDropped += uint64(len(receivers))
+		return
+	}
+	l.postDelivery(to, p.keep(), receivers, p.from)
+}
+
+// accepts reports whether all loops that a publication with QoS 1 or 2 would
+// go to can take it. It is asked before anyone gets it.
+func (r *route) accepts() bool {
+	for i := range r.remote {
+		if r.remote[i].loop.inbox.depth.Load() > 2*maxMailboxMessages {
+			return false
+		}
+	}
+	for i := range r.shared {
+		for j := range r.shared[i].members {
+			if r.shared[i].members[j].session.loop.inbox.depth.Load() > 2*maxMailboxMessages {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// deliver gives p to receivers on this loop.
+func (l *loop) deliver(p *publication, receivers []receiver) {
+	p.fanout = len(receivers)
+	l.frames.reset()
+	for i := range receivers {
+		r := &receivers[i]
+		if p.from == r.session {
+			if r.exceptSelf {
+				continue
+			}
+		} else if r.onlySelf {
+			continue
+		}
+		l.deliverTo(p, r)
+	}
+}
+
+// deliverShared gives p to one member of a group: the next one that has a
+// connection that takes messages, else the next one.
+func (l *loop) deliverShared(p *publication, g *sharedReceivers) {
+	n := uint64(len(g.members))
+	if n == 0 {
+		return
+	}
+	start := g.cursor.Add(1)
+	choice := start % n
+	for i := range n {
+		if g.members[(start+i)%n].session.available.Load() {
+			choice = (start + i) % n
+			break
+		}
+	}
+	member := g.members[choice : choice+1]
+	if to := member[0].session.loop; to != l {
+		l.forward(p, to, member)
+		return
+	}
+	l.deliver(p, member)
+}
+
+// deliverTo gives p to one Session of this loop.
+func (l *loop) deliverTo(p *publication, r *receiver) {
+	s := r.session
+	if p.qos == codec.QoS0 || r.qos == codec.QoS0 {
+		// QoS 0 is for who is there and takes it.
+		if c := s.conn; c == nil || !c.room() || !c.appendPublish(p, r, outgoing{retain: p.retain && r.retainAsPublished}) {
+			l.stats.MessagesDropped++
+		}
+		return
+	}
+	s.enqueue(p, r)
+}
+
+// outgoing is what a PUBLISH for one receiver has of its own.
+type outgoing struct {
+	id          codec.PacketID
+	qos         codec.QoS
+	dup, retain bool
+}
+
+// appendPublish puts a PUBLISH into the connection's output. It returns false
+// if the Client would not take a packet of that size [MQTT-3.1.2-24].
+func (c *conn) appendPublish(p *publication, r *receiver, o outgoing) bool {
+	l := c.loop
+	if p.fanout > 1 && len(r.ids) == 0 && c.aliasesOut == nil {
+		return c.appendFrame(l.frames.get(p, c.version, o.qos > codec.QoS0, l.now), o)
+	}
+	q := codec.Publish{
+		TopicName: bytesOf(p.topic), Payload: p.payload, Forward: p.props,
+		PacketID: o.id, QoS: o.qos, Dup: o.dup, Retain: o.retain,
+		SubscriptionIDs: r.ids,
+	}
+	q.HasMessageExpiryInterval = p.hasExpiry
+	if p.hasExpiry {
+		q.MessageExpiryInterval, _ = remaining(p.expiry, p.published, l.now)
+	}
+	fresh := false
+	if c.aliasesOut != nil {
+		fresh = c.aliasesOut.apply(&q, p.topic)
+	}
+	if c.maximumPacketSize != 0 && codec.PublishSize(c.version, &q) > int(c.maximumPacketSize) {
+		if fresh {
+			c.aliasesOut.forget(p.topic)
+		}
+		l.stats.MessagesTooLarge++
+		return false
+	}
+	out := c.output()
+	out.B = codec.AppendPublish(out.B, c.version, &q)
+	l.stats.PublishesSent++
+	return true
+}
+
+// appendFrame copies an encoded PUBLISH and fills in what differs.
+func (c *conn) appendFrame(f *frame, o outgoing) bool {
+	l := c.loop
+	if c.maximumPacketSize != 0 && len(f.bytes) > int(c.maximumPacketSize) {
+		l.stats.MessagesTooLarge++
+		return false
+	}
+	out := c.output()
+	start := len(out.B)
+	out.B = append(out.B, f.bytes...)
+	flags := byte(codec.TypePublish)<<4 | byte(o.qos)<<1
+	if o.dup {
+		flags |= 8
+	}
+	if o.retain {
+		flags |= 1
+	}
+	out.B[start] = flags
+	if o.qos > codec.QoS0 {
+		binary.BigEndian.PutUint16(out.B[start+f.idOffset:], uint16(o.id))
+	}
+	l.stats.PublishesSent++
+	return true
+}
+
+// frame is a PUBLISH encoded once for all receivers of one layout.
+type frame struct {
+	bytes    []byte
+	idOffset int
+	valid    bool
+}
+
+// frameCache holds the frames of the publication that is being delivered, one
+// for each layout: what differs between receivers otherwise is patched.
+type frameCache struct {
+	frames [4]frame
+}
+
+func (fc *frameCache) reset() {
+	for i := range fc.frames {
+		fc.frames[i].valid = false
+	}
+}
+
+func (fc *frameCache) get(p *publication, v codec.Version, hasID bool, now int64) *frame {
+	i := 0
+	if v == codec.V5 {
+		i = 1
+	}
+	q := codec.Publish{TopicName: bytesOf(p.topic), Payload: p.payload, Forward: p.props}
+	if hasID {
+		i |= 2
+		q.QoS, q.PacketID = codec.QoS1, 1
+	}
+	f := &fc.frames[i]
+	if f.valid {
+		return f
+	}
+	q.HasMessageExpiryInterval = p.hasExpiry
+	if p.hasExpiry {
+		q.MessageExpiryInterval, _ = remaining(p.expiry, p.published, now)
+	}
+	if cap(f.bytes) > maxScratch {
+		f.bytes = nil
+	}
+	f.bytes = codec.AppendPublish(f.bytes[:0], v, &q)
+	if hasID {
+		f.idOffset = codec.PacketIDOffset(f.bytes)
+	}
+	f.valid = true
+	return f
+}
+
+// stringOf is b as a string, for as long as b stays unchanged.
+func stringOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// bytesOf is s as bytes, to be read only.
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }

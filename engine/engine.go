@@ -1,0 +1,292 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+
+	"github.com/puzpuzpuz/xsync/v3"
+
+	"github.com/weirmq/weir/codec"
+	"github.com/weirmq/weir/tlsstate"
+	"github.com/weirmq/weir/topics"
+)
+
+// Engine is a broker. Make one with New, start it with Run. A program may have
+// several. Its exported methods are safe for concurrent use.
+type Engine struct {
+	options Options
+	limits  Limits
+	log     *slog.Logger
+
+	loops      []*loop
+	reactor    reactor
+	handshaker *tlsstate.Handshaker
+
+	trie     *topics.Trie[*Session]
+	retained *topics.Retained[message]
+	// registry says on which loop the Session of a Client Identifier lives.
+	registry *xsync.MapOf[string, *loop]
+
+	retainedCount atomic.Int64
+	connections   atomic.Int64 // open, handshakes included
+	waiting       atomic.Int64 // for an authenticator or authorizer
+	early         earlyCloses
+	events        eventQueue
+
+	// background ends when the engine stops; what runs on goroutines of the
+	// engine is counted in goroutines.
+	background context.Context
+	stop       context.CancelFunc
+	goroutines sync.WaitGroup
+
+	internal *port // of the Server's own connections
+
+	applying sync.Mutex // serializes Apply, Run's start and its end
+	ports    map[string]*port
+	state    runState
+	started  chan struct{} // closed once the listeners are open
+}
+
+type runState byte
+
+const (
+	notRunning runState = iota
+	running
+	stopped
+)
+
+// reactor is the driver as the engine starts and feeds it.
+type reactor interface {
+	driver
+	// start begins to run the loops.
+	start() error
+	// enroll hands an accepted connection to one of the loops, which is told
+	// by loop.opened. It takes nc over, also when it fails.
+	enroll(nc net.Conn, p *port, t *tlsstate.Conn) error
+	// shutdown ends the loops. Connections still open are dropped.
+	shutdown()
+}
+
+// New checks the options and makes an Engine. Nothing is opened before Run.
+func New(o Options) (*Engine, error) {
+	o = o.withDefaults()
+	if err := validateListeners(o.Listeners); err != nil {
+		return nil, err
+	}
+	e := newEngine(o)
+	e.useReactor(newGnetReactor(e))
+	return e, nil
+}
+
+// newEngine makes an Engine that has no reactor yet.
+func newEngine(o Options) *Engine {
+	e := &Engine{
+		options:    o,
+		limits:     o.Limits,
+		log:        o.Logger,
+		handshaker: tlsstate.NewHandshaker(o.Handshakes),
+		trie:       topics.NewTrie[*Session](),
+		retained:   topics.NewRetained[message](),
+		registry:   xsync.NewMapOf[string, *loop](),
+		ports:      make(map[string]*port),
+		started:    make(chan struct{}),
+	}
+	e.background, e.stop = context.WithCancel(context.Background())
+	e.events.init(e)
+	e.internal = &port{engine: e, name: "internal"}
+	e.internal.policy.Store(new(policy))
+	for i := range o.Loops {
+		e.loops = append(e.loops, newLoop(e, i, o.Loops))
+	}
+	return e
+}
+
+func (e *Engine) useReactor(r reactor) {
+	e.reactor = r
+	for _, l := range e.loops {
+		l.driver = r
+	}
+}
+
+// Run serves until ctx ends, then drains: it stops accepting, tells MQTT 5
+// Clients that the Server shuts down, writes what waits for them, for
+// Limits.DrainTimeout at most, and returns nil. It returns an error, and
+// serves nothing, when a listener cannot be opened.
+//
+// An Engine runs once.
+func (e *Engine) Run(ctx context.Context) error {
+	if err := e.open(); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	e.drain()
+	return nil
+}
+
+func (e *Engine) open() (err error) {
+	e.applying.Lock()
+	defer e.applying.Unlock()
+	if e.state != notRunning {
+		return ErrClosed
+	}
+	defer func() {
+		if err != nil {
+			e.halt()
+		}
+	}()
+	for _, l := range e.options.Listeners {
+		p, err := e.openPort(l)
+		if err != nil {
+			return err
+		}
+		e.ports[p.name] = p
+	}
+	e.goroutines.Go(e.events.run)
+	if err := e.reactor.start(); err != nil {
+		return err
+	}
+	e.state = running
+	for _, p := range e.ports {
+		p.start()
+	}
+	close(e.started)
+	return nil
+}
+
+// Started is closed when the listeners given in Options are open.
+func (e *Engine) Started() <-chan struct{} { return e.started }
+
+// Apply makes listeners the ones that are open. One that is open already, by
+// its name and address, takes the new settings without losing a connection;
+// one that is not named any more is closed with its connections. What cannot
+// be opened is reported in the error, as *ListenerError values joined, and the
+// rest is served.
+//
+// Changed policies follow Listener.OnPolicyChange; a new policy decides about
+// every packet that arrives after Apply has returned.
+func (e *Engine) Apply(ctx context.Context, listeners []Listener) error {
+	if err := validateListeners(listeners); err != nil {
+		return err
+	}
+	select {
+	case <-e.started:
+	case <-ctx.Done():
+		return ErrNotRunning
+	}
+	e.applying.Lock()
+	defer e.applying.Unlock()
+	if e.state != running {
+		return ErrClosed
+	}
+	wanted := make(map[string]Listener, len(listeners))
+	for _, l := range listeners {
+		wanted[l.name()] = l
+	}
+	// Closing comes first: a port may have changed its name and kept its
+	// address.
+	for name, p := range e.ports {
+		l, ok := wanted[name]
+		if ok && l.Address == p.address && (l.Listener == nil || l.Listener == p.listener) && (l.TLS == nil) == (p.spec.TLS == nil) {
+			continue
+		}
+		e.removePort(p)
+	}
+	var errs []error
+	for _, l := range listeners {
+		if p := e.ports[l.name()]; p != nil {
+			changed, err := p.change(l)
+			if err != nil {
+				errs = append(errs, err)
+			}
+			if changed {
+				e.recheck(p)
+			}
+			continue
+		}
+		p, err := e.openPort(l)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		e.ports[p.name] = p
+		p.start()
+	}
+	return errors.Join(errs...)
+}
+
+// removePort closes a port and its connections.
+func (e *Engine) removePort(p *port) {
+	delete(e.ports, p.name)
+	p.close()
+	for _, l := range e.loops {
+		l.post(func(l *loop) { l.closePort(p) })
+	}
+}
+
+func (l *loop) closePort(p *port) {
+	for c := l.conns.first; c != nil; c = c.next {
+		if c.port == p {
+			c.close(CloseListenerRemoved)
+		}
+	}
+}
+
+// Addr returns the address that the named listener has, or nil.
+func (e *Engine) Addr(name string) net.Addr {
+	e.applying.Lock()
+	defer e.applying.Unlock()
+	if p := e.ports[name]; p != nil {
+		return p.listener.Addr()
+	}
+	return nil
+}
+
+// drain ends the engine in an orderly way.
+func (e *Engine) drain() {
+	e.applying.Lock()
+	defer e.applying.Unlock()
+	e.state = stopped
+	for _, p := range e.ports {
+		p.close()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), e.limits.DrainTimeout)
+	defer cancel()
+	drained := make(chan struct{}, len(e.loops))
+	for _, l := range e.loops {
+		l.post((*loop).drain)
+		// Behind it, so that it runs in a later turn than the one that closes.
+		l.post(func(l *loop) { l.post(func(*loop) { drained <- struct{}{} }) })
+	}
+	for range e.loops {
+		select {
+		case <-drained:
+		case <-ctx.Done():
+		}
+	}
+	e.halt()
+}
+
+// halt stops everything. It is called with applying held.
+func (e *Engine) halt() {
+	e.state = stopped
+	for _, p := range e.ports {
+		p.closed.Store(true)
+		_ = p.listener.Close()
+	}
+	e.stop()
+	e.reactor.shutdown()
+	e.goroutines.Wait()
+}
+
+// drain ends the loop's connections. Wills are not published: everyone they
+// could go to is being told the same.
+func (l *loop) drain() {
+	l.draining = true
+	for c := l.conns.first; c != nil; c = c.next {
+		c.disconnect(codec.ServerShuttingDown, CloseServerShuttingDown)
+	}
+}

@@ -1,0 +1,39 @@
+package engine
+
+import (
+	"net"
+	"time"
+)
+
+// EventKind says what happened.
+type EventKind byte
+
+const (
+	// EventConnect: a CONNACK with Success was sent.
+	EventConnect EventKind = iota + 1
+	// EventClose: a connection ended, whether or not it ever got a CONNACK.
+	EventClose
+	// EventDeny: a CONNECT, PUBLISH or SUBSCRIBE was refused by an
+	// authenticator or an authorizer.
+	EventDeny
+)
+
+// Event is what Options.Observe is told. All of it may be kept.
+type Event struct {
+	Kind     EventKind
+	Time     time.Time
+	Listener string
+	Remote   net.Addr
+	ClientID string
+	// Username is the effective one, which the authenticator gave.
+	Username string
+	// Reason is set in EventClose.
+	Reason CloseReason
+	// ReasonCode is the one the Client was told, if any.
+	ReasonCode byte
+	// Action and Topic are set in EventDeny: what was refused.
+	Action string
+	Topic  string
+	// Detail says more, for people.
+	Detail string
+}

@@ -1,0 +1,266 @@
+package engine
+
+import (
+	"crypto/rand"
+	"encoding/base32"
+	"strings"
+
+	"github.com/weirmq/weir/codec"
+	"github.com/weirmq/weir/security"
+)
+
+// admission is a CONNECT that is being judged: what of it is still needed,
+// in memory of its own, because judging can take a while and can end on
+// another loop.
+type admission struct {
+	credentials    security.Credentials
+	cleanStart     bool
+	assigned       bool // the Server made the Client Identifier
+	keepAlive      uint16
+	expiryInterval uint32
+	receiveMaximum uint16
+	aliasMaximum   uint16
+	will           *will
+
+	result security.Result
+	hops   int // loops it was moved to
+}
+
+// handleConnect begins the admission of a Client (3.1.4).
+func (c *conn) handleConnect(f codec.Frame) bool {
+	l := c.loop
+	p := &l.connect
+	if err := codec.DecodeConnect(p, f.Body); err != nil {
+		c.refuseConnect(p, err)
+		return false
+	}
+	c.version = p.Version
+	a := &admission{
+		cleanStart:     p.CleanStart,
+		keepAlive:      p.KeepAlive,
+		receiveMaximum: 65535,
+	}
+	c.admission = a
+	id := string(p.ClientID)
+	if id == "" {
+		if p.Version != codec.V5 && !p.CleanStart || p.Version == codec.V31 {
+			// [MQTT311-3.1.3-8]; 3.1 has no empty Client Identifier at all.
+			c.refuse(codec.ClientIdentifierNotValid, CloseClientIdentifierNotValid, "")
+			return false
+		}
+		id, a.assigned = newClientID(), true // [MQTT-3.1.3-6]
+	}
+	c.principal.ClientID = id
+	props := &p.Properties
+	switch {
+	case p.Version == codec.V5:
+		a.expiryInterval = props.SessionExpiryInterval
+		if props.Has(codec.PropReceiveMaximum) {
+			a.receiveMaximum = props.ReceiveMaximum
+		}
+		a.aliasMaximum = props.TopicAliasMaximum
+		c.maximumPacketSize = props.MaximumPacketSize
+		c.problemInformation = !props.Has(codec.PropRequestProblemInformation) || props.RequestProblemInformation
+	case !p.CleanStart:
+		a.expiryInterval = sessionNeverExpires
+	}
+	if limit := l.engine.limits.MaximumSessionExpiry; limit != 0 {
+		a.expiryInterval = min(a.expiryInterval, limit)
+	}
+	if p.HasWill {
+		if !l.engine.validTopicName(p.Will.TopicName) {
+			c.refuse(codec.TopicNameInvalid, CloseProtocolError, "Will Topic")
+			return false
+		}
+		a.will = l.newWill(&p.Will)
+	}
+	a.credentials = security.Credentials{
+		ClientID:             id,
+		HasUserName:          p.HasUserName,
+		UserName:             string(p.UserName),
+		AuthenticationMethod: string(props.AuthenticationMethod),
+		AuthenticationData:   append([]byte(nil), props.AuthenticationData...),
+		Listener:             c.port.name,
+		ProtocolVersion:      byte(p.Version),
+	}
+	if p.HasPassword {
+		a.credentials.Password = append([]byte{}, p.Password...)
+	}
+	c.state = stateAdmitting
+	c.loop.wheel.Cancel(&c.timer)
+	c.authenticate()
+	return true
+}
+
+// newClientID makes a Client Identifier that nobody can guess, so that nobody
+// can take the Session over.
+func newClientID() string {
+	var b [15]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		panic(err) // crypto/rand documents that it never fails
+	}
+	return "weir-" + strings.ToLower(base32.StdEncoding.EncodeToString(b[:]))
+}
+
+// refuseConnect answers a CONNECT that could not be decoded.
+func (c *conn) refuseConnect(p *codec.Connect, err error) {
+	e := asError(err)
+	c.version = p.Version
+	switch {
+	case e.Code == codec.UnsupportedProtocolVersion: // [MQTT-3.1.2-2]
+		c.refuse(e.Code, CloseUnsupportedProtocolVersion, e.Error())
+	case c.version == codec.V5: // [MQTT-3.1.4-1]
+		c.refuse(e.Code, closeReasonOf(e), e.Error())
+	default:
+		c.closeDetail(closeReasonOf(e), e.Error())
+	}
+}
+
+// refuse sends a CONNACK with an error, and closes [MQTT-3.2.2-7].
+func (c *conn) refuse(code codec.ReasonCode, reason CloseReason, detail string) {
+	if c.state >= stateClosing {
+		return
+	}
+	out := c.output()
+	out.B = codec.AppendConnack(out.B, c.version, &codec.Connack{ReasonCode: code})
+	c.code = code
+	c.closeDetail(reason, detail)
+}
+
+// admitted goes on once it is known who the Client is and that it may
+// connect.
+func (c *conn) admitted(r security.Result) {
+	c.admission.result = r
+	c.claimSession()
+}
+
+// claimSession finds the loop on which the Session of this Client Identifier
+// lives, or makes it live here, and goes there.
+func (c *conn) claimSession() {
+	l := c.loop
+	switch {
+	case c.port.closed.Load():
+		c.close(CloseListenerRemoved)
+		return
+	case c.policy != c.port.policy.Load():
+		c.authenticate() // what was decided on the way here no longer counts
+		return
+	}
+	home, _ := l.engine.registry.LoadOrStore(c.principal.ClientID, l)
+	if home == l {
+		l.attach(c)
+		return
+	}
+	// It can end over there, and be made elsewhere, while the connection is
+	// on its way; but not for ever.
+	if c.admission.hops++; c.admission.hops > 2*len(l.engine.loops) {
+		c.refuse(codec.ServerBusy, CloseQuotaExceeded, "the Session keeps moving")
+		return
+	}
+	c.moveTo(home)
+}
+
+// moveTo hands the connection to another loop.
+func (c *conn) moveTo(to *loop) {
+	l := c.loop
+	l.conns.remove(c)
+	l.wheel.Cancel(&c.timer)
+	l.stats.ConnectionsMoved++
+	c.loop = to
+	c.tr.move(c, to)
+}
+
+// attach gives the connection its Session, new or old [MQTT-3.1.2-4]
+// [MQTT-3.1.2-5] [MQTT-3.1.2-6], and sends CONNACK.
+func (l *loop) attach(c *conn) {
+	a := c.admission
+	id := c.principal.ClientID
+	old := l.sessions[id]
+	s := old
+	if s != nil && (a.cleanStart || s.conn != nil && s.expiryInterval == 0) {
+		s = nil
+	}
+	present := s != nil
+	if present && !c.knowsRights(s) {
+		return
+	}
+	if !present {
+		// The new Session takes its place before the old one ends, so that
+		// the Client Identifier never leaves the registry in between.
+		s = newSession(l, id)
+		l.sessions[id] = s
+		l.stats.Sessions++
+	}
+	if old != nil {
+		if oc := old.conn; oc != nil {
+			oc.disconnect(codec.SessionTakenOver, CloseSessionTakenOver) // [MQTT-3.1.4-3]
+			oc.leaveSession()
+		}
+		if old != s {
+			old.end()
+		}
+	}
+	l.wheel.Cancel(&s.timer)
+	s.dropWill()
+	s.will = a.will
+	a.will = nil
+	s.conn = c
+	s.version = c.version
+	s.expiryInterval = a.expiryInterval
+	c.session = s
+	c.state = stateOpen
+	c.receiveMaximum = min(a.receiveMaximum, l.engine.limits.Inflight)
+	c.sendQuota = c.receiveMaximum
+	c.aliasesOut = newOutboundAliases(a.aliasMaximum, l.engine.limits.TopicAliasMaximum)
+	c.admission = nil
+	if c.tls != nil {
+		c.keepCertificates(c.tls)
+	}
+	c.connack(a, present)
+	c.expireAt(a.result.Expiry)
+	l.stats.ConnectionsAccepted++
+	l.engine.connected(c)
+	s.available.Store(true)
+	if present {
+		c.dropSubscriptions()
+		s.resend = s.inflight.inOrder(s.resend[:0]) // [MQTT-4.4.0-1]
+		c.pump()
+	}
+}
+
+// connack accepts the Client, and tells it what differs from what it asked
+// for (3.2.2.3).
+func (c *conn) connack(a *admission, present bool) {
+	l := c.loop
+	limits := &l.engine.limits
+	keepAlive := a.keepAlive
+	if m := limits.MaximumKeepAlive; m != 0 && (keepAlive == 0 || keepAlive > m) {
+		keepAlive = m
+	}
+	ack := codec.Connack{SessionPresent: present}
+	if c.version == codec.V5 {
+		p := &ack.Properties
+		p.SetReceiveMaximum(limits.ReceiveMaximum)
+		p.SetMaximumPacketSize(limits.MaximumPacketSize)
+		p.SetTopicAliasMaximum(limits.TopicAliasMaximum)
+		if a.assigned {
+			p.SetAssignedClientIdentifier(bytesOf(c.principal.ClientID)) // [MQTT-3.1.3-7]
+		}
+		if keepAlive != a.keepAlive {
+			p.SetServerKeepAlive(keepAlive) // [MQTT-3.1.2-21]
+		}
+		if m := limits.MaximumSessionExpiry; m != 0 && a.expiryInterval == m {
+			p.SetSessionExpiryInterval(m)
+		}
+		if a.credentials.AuthenticationMethod != "" {
+			p.SetAuthenticationMethod(bytesOf(a.credentials.AuthenticationMethod)) // [MQTT-4.12.0-5]
+		}
+	}
+	out := c.output()
+	out.B = codec.AppendConnack(out.B, c.version, &ack)
+	if c.version != codec.V5 && limits.MaximumKeepAlive != 0 {
+		// 3.1.1 cannot be told another Keep Alive, so the Client's counts.
+		keepAlive = a.keepAlive
+	}
+	c.startKeepAlive(keepAlive)
+}

@@ -1,0 +1,154 @@
+package engine
+
+import (
+	"errors"
+	"io"
+
+	"github.com/valyala/bytebufferpool"
+
+	"github.com/weirmq/weir/codec"
+)
+
+// receive takes bytes from the network; b is borrowed.
+func (c *conn) receive(b []byte) {
+	l := c.loop
+	if c.state >= stateClosing {
+		return
+	}
+	c.lastReceived = l.now
+	l.stats.BytesReceived += uint64(len(b))
+	if c.tls == nil {
+		c.parse(b)
+		return
+	}
+	plain, err := c.tls.Open(l.plain[:0], b)
+	l.plain = plain[:0]
+	c.parse(plain)
+	if l.sealed = c.tls.Pending(l.sealed[:0]); len(l.sealed) > 0 {
+		_ = c.tr.write(l.sealed) // an alert, mostly: the connection is over
+	}
+	switch {
+	case err == nil || c.state >= stateClosing:
+	case errors.Is(err, io.EOF):
+		c.close(CloseConnectionLost)
+	default:
+		c.closeDetail(CloseTLSError, err.Error())
+	}
+	if cap(l.plain) > maxScratch {
+		l.plain = nil
+	}
+}
+
+// parse splits b into packets and handles them, together with what was left
+// over before. What is left now is carried to the next time.
+func (c *conn) parse(b []byte) {
+	if c.carry != nil {
+		if c.waiting && len(c.carry.B)+len(b) > maxCarryBytes {
+			c.close(CloseQuotaExceeded)
+			return
+		}
+		c.carry.B = append(c.carry.B, b...)
+		b = c.carry.B
+	}
+	rest := b
+	for len(rest) > 0 && !c.waiting && c.state < stateClosing {
+		n, ok := c.nextPacket(rest)
+		if !ok {
+			break
+		}
+		rest = rest[n:]
+	}
+	c.keep(rest)
+}
+
+// resume goes on with the packets that arrived while the connection waited.
+func (c *conn) resume() {
+	if c.carry != nil && !c.waiting && c.state < stateClosing {
+		c.parse(nil)
+	}
+}
+
+// keep carries rest, which may be a window on the carry itself.
+func (c *conn) keep(rest []byte) {
+	switch {
+	case c.state >= stateClosing || len(rest) == 0:
+		if c.carry != nil {
+			bytebufferpool.Put(c.carry)
+			c.carry = nil
+		}
+	case c.carry != nil:
+		n := copy(c.carry.B, rest)
+		c.carry.B = c.carry.B[:n]
+	default:
+		if c.waiting && len(rest) > maxCarryBytes {
+			c.close(CloseQuotaExceeded)
+			return
+		}
+		c.carry = bytebufferpool.Get()
+		c.carry.B = append(c.carry.B[:0], rest...)
+	}
+}
+
+// nextPacket handles the first packet of b and returns its size. It is not ok when
+// the packet is incomplete, in error, or must wait for an answer; then it has
+// not been consumed.
+func (c *conn) nextPacket(b []byte) (size int, ok bool) {
+	limit := c.loop.engine.limits.MaximumPacketSize
+	if c.state == stateConnecting {
+		limit = c.loop.engine.limits.ConnectPacketSize
+	}
+	f, size, err := codec.ReadFrame(b, limit)
+	if err != nil {
+		if c.state == stateConnecting && looksLikeTLS(b) {
+			c.close(CloseTLSOnPlainPort)
+			return 0, false
+		}
+		c.fail(err)
+		return 0, false
+	}
+	if size == 0 || size > len(b) {
+		return 0, false
+	}
+	c.loop.stats.PacketsReceived++
+	return size, c.handle(f)
+}
+
+// looksLikeTLS recognizes the record header of a ClientHello.
+func looksLikeTLS(b []byte) bool {
+	return len(b) >= 2 && b[0] == 0x16 && b[1] == 0x03
+}
+
+// handle reacts to one Control Packet. It returns false if the packet has to
+// be handled again, because it needs an answer that is not there yet; nothing
+// has been done with it then.
+func (c *conn) handle(f codec.Frame) (done bool) {
+	if f.Type == codec.TypePublish && c.state == stateOpen {
+		return c.handlePublish(f)
+	}
+	if c.state == stateConnecting {
+		if f.Type != codec.TypeConnect {
+			c.closeDetail(CloseProtocolError, "first packet is "+f.Type.String()) // [MQTT-3.1.0-1]
+			return false
+		}
+		return c.handleConnect(f)
+	}
+	switch f.Type {
+	case codec.TypePuback, codec.TypePubrec, codec.TypePubrel, codec.TypePubcomp:
+		return c.handleAck(f)
+	case codec.TypeSubscribe:
+		return c.handleSubscribe(f)
+	case codec.TypeUnsubscribe:
+		return c.handleUnsubscribe(f)
+	case codec.TypePingreq:
+		return c.handlePingreq(f)
+	case codec.TypeDisconnect:
+		return c.handleDisconnect(f)
+	case codec.TypeAuth:
+		return c.handleAuth(f)
+	case codec.TypeConnect:
+		c.protocolError(codec.ProtocolError, "second CONNECT") // [MQTT-3.1.0-2]
+	default:
+		c.protocolError(codec.ProtocolError, f.Type.String()+" comes from a Server only")
+	}
+	return false
+}

@@ -1,0 +1,129 @@
+package engine
+
+import (
+	"slices"
+
+	"github.com/weirmq/weir/codec"
+)
+
+// inflightState is what the Server waits for (4.3).
+type inflightState byte
+
+const (
+	awaitPuback inflightState = iota
+	awaitPubrec
+	awaitPubcomp
+)
+
+// inflightMessage is one PUBLISH with QoS 1 or 2 that was sent and whose
+// handshake has not ended. It owns a reference to msg, which is nil once
+// PUBREC has come.
+type inflightMessage struct {
+	msg      *message
+	receiver *receiver
+	id       codec.PacketID // 0: the slot is free
+	qos      codec.QoS
+	state    inflightState
+	retained bool
+}
+
+// inflight is the messages in flight to one Client. The Packet Identifier
+// leads to the slot by its low bits, so finding one is an index, and
+// identifiers are handed out in order, so that one is not used again soon
+// after it was acknowledged.
+//
+// Invariant: len(slots) is 0 or a power of two, no two used slots have the
+// same identifier, and slots[id & (len-1)].id is id for every used one.
+type inflight struct {
+	slots []inflightMessage
+	count int
+	last  codec.PacketID
+}
+
+// add takes the next Packet Identifier [MQTT-2.2.1-4]. The caller sees to it
+// that there are fewer than 65,535.
+func (f *inflight) add(m inflightMessage) *inflightMessage {
+	if f.count == len(f.slots) {
+		f.grow()
+	}
+	for {
+		f.last++
+		slot := &f.slots[int(f.last)&(len(f.slots)-1)]
+		// A free slot is at most len(slots) identifiers away.
+		if f.last != 0 && slot.id == 0 {
+			m.id = f.last
+			*slot = m
+			f.count++
+			return slot
+		}
+	}
+}
+
+func (f *inflight) grow() {
+	old := f.slots
+	f.slots = make([]inflightMessage, max(4, 2*len(old)))
+	for i := range old {
+		if id := old[i].id; id != 0 {
+			f.slots[int(id)&(len(f.slots)-1)] = old[i]
+		}
+	}
+}
+
+// find returns the message with this Packet Identifier, or nil.
+func (f *inflight) find(id codec.PacketID) *inflightMessage {
+	if len(f.slots) == 0 || id == 0 {
+		return nil
+	}
+	m := &f.slots[int(id)&(len(f.slots)-1)]
+	if m.id != id {
+		return nil
+	}
+	return m
+}
+
+// remove frees the slot and the message's reference.
+func (f *inflight) remove(m *inflightMessage) {
+	if m.msg != nil {
+		m.msg.release()
+	}
+	*m = inflightMessage{}
+	f.count--
+}
+
+// inOrder returns the Packet Identifiers in the order they were first sent
+// [MQTT-4.6.0-1], appended to ids.
+func (f *inflight) inOrder(ids []uint16) []uint16 {
+	for i := range f.slots {
+		if f.slots[i].id != 0 {
+			ids = append(ids, uint16(f.slots[i].id))
+		}
+	}
+	// The identifier that is used next is the farthest from the oldest.
+	next := uint16(f.last) + 1
+	slices.SortFunc(ids, func(a, b uint16) int { return int(a-next) - int(b-next) })
+	return ids
+}
+
+func (f *inflight) clear() {
+	for i := range f.slots {
+		if f.slots[i].id != 0 {
+			f.remove(&f.slots[i])
+		}
+	}
+	f.slots = nil
+}
+
+// idSet is a set of Packet Identifiers.
+type idSet map[codec.PacketID]struct{}
+
+func (s idSet) has(id codec.PacketID) bool {
+	_, ok := s[id]
+	return ok
+}
+
+func (s *idSet) add(id codec.PacketID) {
+	if *s == nil {
+		*s = make(idSet)
+	}
+	(*s)[id] = struct{}{}
+}

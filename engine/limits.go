@@ -1,0 +1,156 @@
+package engine
+
+import "time"
+
+// Limits bounds what peers can make the engine hold or do. A zero field takes
+// the default given with it.
+type Limits struct {
+	// MaximumPacketSize is the largest Control Packet in bytes that a Client
+	// may send, announced in CONNACK. Default 16 MiB.
+	MaximumPacketSize uint32
+
+	// ConnectPacketSize is the largest CONNECT in bytes: it arrives before
+	// anybody knows who sends it. Default 256 KiB, which holds every CONNECT
+	// whose fields have their full length.
+	ConnectPacketSize uint32
+
+	// ConnectTimeout is the time from accepting a connection, or from the end
+	// of its TLS handshake, to a complete CONNECT. Default 10 s.
+	ConnectTimeout time.Duration
+
+	// AuthenticationTimeout is the time in which authenticators and
+	// authorizers that wait must answer. Default 10 s.
+	AuthenticationTimeout time.Duration
+
+	// PendingAuthentications is the number of Clients that may wait for an
+	// authenticator or authorizer; further ones get Server busy. Default 4096.
+	PendingAuthentications int
+
+	// Connections is the number of open connections over all listeners.
+	// Default 1,000,000, so that in practice the descriptor limit decides.
+	Connections int
+
+	// ReceiveMaximum is the number of PUBLISH packets with QoS 1 and 2 that a
+	// Client may have unacknowledged, announced in CONNACK. Default 100.
+	ReceiveMaximum uint16
+
+	// TopicAliasMaximum is the number of Topic Aliases that a Client may use,
+	// announced in CONNACK. Default 32.
+	TopicAliasMaximum uint16
+
+	// Inflight caps the PUBLISH packets with QoS 1 and 2 that are
+	// unacknowledged by one Client, whatever Receive Maximum it announced.
+	// Default 1024.
+	Inflight uint16
+
+	// QueuedMessages and QueuedBytes bound what waits for one Session, beyond
+	// what is in flight. A message that does not fit is dropped and counted.
+	// Defaults 1000 and 16 MiB.
+	QueuedMessages int
+	QueuedBytes    int
+
+	// RetainedBacklog is the number of retained messages that may wait for
+	// one Client after SUBSCRIBE. Default 100,000.
+	RetainedBacklog int
+
+	// Subscriptions is the number of Subscriptions of one Session. Default
+	// 10,000.
+	Subscriptions int
+
+	// TopicLevels is the number of levels in a Topic Name or Topic Filter.
+	// Default 128.
+	TopicLevels int
+
+	// OutboundSoftBytes is how much may wait in a connection's socket buffer
+	// of ours before QoS 0 messages for it are dropped and QoS 1 and 2
+	// messages wait in the Session. Default 256 KiB.
+	OutboundSoftBytes int
+
+	// OutboundHardBytes closes a connection for which more than this waits.
+	// Default 32 MiB; at least one packet of MaximumPacketSize fits.
+	OutboundHardBytes int
+
+	// SlowConsumerTimeout closes a connection that has been above
+	// OutboundSoftBytes for so long without taking anything. Default 60 s.
+	SlowConsumerTimeout time.Duration
+
+	// MaximumKeepAlive, in seconds, is the longest Keep Alive a Client may
+	// have; a longer one or none is replaced through Server Keep Alive. Zero
+	// means no bound.
+	MaximumKeepAlive uint16
+
+	// MaximumSessionExpiry, in seconds, bounds the Session Expiry Interval,
+	// and is the one that 3.1.1 Sessions without Clean Session get. Zero
+	// means no bound.
+	MaximumSessionExpiry uint32
+
+	// DrainTimeout is the time that Run takes, once its context has ended, to
+	// write what waits and close connections. Default 5 s.
+	DrainTimeout time.Duration
+}
+
+// What follows protects the engine from itself and is not for operators.
+const (
+	// maxCarryBytes bounds what is read ahead of a packet that waits for an
+	// answer (authenticator, authorizer): past it the connection closes.
+	maxCarryBytes = 1 << 20
+
+	// maxRoutes bounds each generation of a loop's route cache.
+	maxRoutes = 1 << 15
+
+	// maxMailboxMessages is the number of deliveries that may wait for one
+	// loop before QoS 0 deliveries from other loops are dropped; at twice
+	// that, QoS 1 and 2 publications are refused with Quota exceeded.
+	maxMailboxMessages = 1 << 16
+
+	// maxEvents is the number of events that may wait for the Logger.
+	maxEvents = 4096
+
+	// flushBytes is how much output a connection gathers within a turn before
+	// it is written in the middle of it, so that one turn cannot gather
+	// without bound.
+	flushBytes = 256 << 10
+
+	// maxDecisions bounds the answers of a custom Authorizer that are
+	// remembered for one connection.
+	maxDecisions = 256
+
+	// congestedPoll is how often the loop looks whether a congested connection
+	// has drained: the reactor does not say.
+	congestedPoll = 5 * time.Millisecond
+
+	// reevaluateChunk is the number of connections re-checked against a new
+	// policy before other work of the loop gets its turn.
+	reevaluateChunk = 256
+)
+
+func (l Limits) withDefaults() Limits {
+	def(&l.MaximumPacketSize, 16<<20)
+	def(&l.ConnectPacketSize, 256<<10)
+	l.ConnectTimeout = defaultDuration(l.ConnectTimeout, 10*time.Second)
+	l.AuthenticationTimeout = defaultDuration(l.AuthenticationTimeout, 10*time.Second)
+	def(&l.PendingAuthentications, 4096)
+	def(&l.Connections, 1_000_000)
+	def(&l.ReceiveMaximum, 100)
+	def(&l.TopicAliasMaximum, 32)
+	def(&l.Inflight, 1024)
+	def(&l.QueuedMessages, 1000)
+	def(&l.QueuedBytes, 16<<20)
+	def(&l.RetainedBacklog, 100_000)
+	def(&l.Subscriptions, 10_000)
+	def(&l.TopicLevels, 128)
+	def(&l.OutboundSoftBytes, 256<<10)
+	def(&l.OutboundHardBytes, 32<<20)
+	l.OutboundHardBytes = max(l.OutboundHardBytes, l.OutboundSoftBytes+int(l.MaximumPacketSize))
+	l.SlowConsumerTimeout = defaultDuration(l.SlowConsumerTimeout, 60*time.Second)
+	l.DrainTimeout = defaultDuration(l.DrainTimeout, 5*time.Second)
+	l.ConnectPacketSize = min(l.ConnectPacketSize, l.MaximumPacketSize)
+	return l
+}
+
+func def[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

@@ -1,0 +1,152 @@
+package engine
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// delivery carries one message to its receivers on another loop: one for each
+// loop, however many receivers it has there. It owns a reference to msg.
+type delivery struct {
+	msg       *message
+	receivers []receiver // immutable, shared with the route that it came from
+	from      *Session   // who published, for No Local
+}
+
+// batch is what crosses from one turn of one loop to another loop.
+type batch struct {
+	next       *batch
+	deliveries []delivery
+	task       func(*loop) // instead of deliveries
+}
+
+var batches = sync.Pool{New: func() any { return new(batch) }}
+
+func (b *batch) release() {
+	clear(b.deliveries)
+	*b = batch{deliveries: b.deliveries[:0]}
+	batches.Put(b)
+}
+
+// mailbox is the only way into a loop: a stack of batches that many push and
+// the loop takes whole. Pushing is one compare-and-swap and taking one swap,
+// for a turn's worth of messages.
+//
+// It is bounded by its users: depth counts the deliveries that wait, and
+// whoever has deliveries looks at it before posting (see loop.overloaded).
+type mailbox struct {
+	head  atomic.Pointer[batch]
+	depth atomic.Int64
+	// bell is set from the first push after a take to the next take, so that
+	// a loop is woken once for whatever arrives in between.
+	bell atomic.Bool
+}
+
+// push adds b and reports whether the loop must be woken. Safe for concurrent
+// use.
+func (m *mailbox) push(b *batch) (wake bool) {
+	if n := len(b.deliveries); n > 0 {
+		m.depth.Add(int64(n))
+	}
+	for {
+		old := m.head.Load()
+		b.next = old
+		if m.head.CompareAndSwap(old, b) {
+			return !m.bell.Swap(true)
+		}
+	}
+}
+
+// take removes everything and returns it, oldest first.
+func (m *mailbox) take() *batch {
+	// The bell first: a push after this line rings again, one before it is
+	// seen by the swap.
+	m.bell.Store(false)
+	var oldest *batch
+	for b := m.head.Swap(nil); b != nil; {
+		next := b.next
+		b.next = oldest
+		oldest = b
+		b = next
+	}
+	return oldest
+}
+
+func (m *mailbox) empty() bool { return m.head.Load() == nil }
+
+// post has task run on l in a turn of its own or together with other work.
+// Safe for concurrent use. Tasks of one goroutine run in the order posted.
+func (l *loop) post(task func(*loop)) {
+	b := batches.Get().(*batch)
+	b.task = task
+	if l.inbox.push(b) {
+		l.driver.wake(l)
+	}
+}
+
+// postDelivery puts msg for receivers on another loop into this turn's batch
+// for that loop. It takes a reference of its own.
+func (l *loop) postDelivery(to *loop, msg *message, receivers []receiver, from *Session) {
+	b := l.outbox[to.index]
+	if b == nil {
+		b = batches.Get().(*batch)
+		l.outbox[to.index] = b
+		l.outboxes++
+	}
+	msg.ref(1)
+	b.deliveries = append(b.deliveries, delivery{msg, receivers, from})
+}
+
+// sendOutbox pushes what this turn has for other loops: one push and at most
+// one wake-up for each.
+func (l *loop) sendOutbox() {
+	if l.outboxes == 0 {
+		return
+	}
+	for i, b := range l.outbox {
+		if b == nil {
+			continue
+		}
+		l.outbox[i] = nil
+		to := l.engine.loops[i]
+		if to.inbox.push(b) {
+			l.driver.wake(to)
+		}
+	}
+	l.outboxes = 0
+}
+
+// drainInbox does what other loops and goroutines have posted.
+func (l *loop) drainInbox() {
+	for b := l.inbox.take(); b != nil; {
+		next := b.next
+		if b.task != nil {
+			l.runTask(b.task)
+		} else {
+			l.inbox.depth.Add(-int64(len(b.deliveries)))
+			l.runDeliveries(b.deliveries)
+		}
+		b.release()
+		b = next
+	}
+}
+
+func (l *loop) runTask(task func(*loop)) {
+	defer l.contain(nil)
+	task(l)
+}
+
+func (l *loop) runDeliveries(ds []delivery) {
+	for i := range ds {
+		l.runDelivery(&ds[i])
+	}
+}
+
+func (l *loop) runDelivery(d *delivery) {
+	defer l.contain(nil)
+	var p publication
+	p.of(d.msg)
+	p.from = d.from
+	l.deliver(&p, d.receivers)
+	d.msg.release()
+}

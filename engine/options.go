@@ -1,0 +1,196 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime"
+	"time"
+
+	"github.com/weirmq/weir/security"
+	"github.com/weirmq/weir/tlsstate"
+)
+
+// Options configures an Engine. The zero value is a broker without listeners
+// that serves the program it is embedded in.
+type Options struct {
+	// Listeners are the ports opened by Run. Apply replaces them later.
+	Listeners []Listener
+
+	// Loops is the number of event loops; zero means one for each processor
+	// that Go may use. A Session lives on one loop for as long as it exists.
+	Loops int
+
+	// Limits bounds what peers can make the engine hold. Zero fields take the
+	// defaults that Limits documents.
+	Limits Limits
+
+	// Logger receives what an operator wants to know: ports, connections that
+	// closed and why, refusals, reloads. Nil means slog.Default. It is called
+	// from one goroutine of the engine and never from an event loop, so that a
+	// slow log cannot delay traffic.
+	Logger *slog.Logger
+
+	// Observe, if set, is told of connections that were made, closed or
+	// refused, and of actions that were denied. It is called from the same
+	// goroutine as Logger: events that arrive while it is busy are queued up
+	// to a bound, then dropped and counted in Stats.EventsDropped.
+	Observe func(Event)
+
+	// Handshakes bounds TLS handshakes in progress over all listeners.
+	Handshakes tlsstate.Limits
+}
+
+// Listener is one port.
+type Listener struct {
+	// Name identifies the port in logs, events and between calls of Apply: a
+	// Listener with the name and address of one that is already open replaces
+	// its settings without touching the socket. Empty means Address.
+	Name string
+
+	// Address is the TCP address to listen on, as net.Listen takes it.
+	Address string
+
+	// Listener, if set, is used instead of listening on Address. It must yield
+	// *net.TCPConn or *net.UnixConn. The engine closes it.
+	Listener net.Listener
+
+	// TLS makes the port speak TLS. A changed configuration is used by new
+	// handshakes; live connections keep theirs.
+	TLS *tlsstate.Config
+
+	// Authenticator decides who a Client is. Nil accepts everyone, and then
+	// Authorizer must be nil too. One that implements security.Immediate is
+	// called on the event loop; any other runs on a goroutine of a bounded
+	// pool while the connection waits.
+	Authenticator security.Authenticator
+
+	// Authorizer decides what a Client may do. Nil allows everything. A
+	// *security.Table decides on the event loop in some nanoseconds; any
+	// other Authorizer is asked from a goroutine while the connection waits,
+	// and its answers are remembered for the connection.
+	Authorizer security.Authorizer
+
+	// OnPolicyChange says what happens to connected Clients when Apply brings
+	// another Authenticator or Authorizer.
+	OnPolicyChange PolicyChange
+}
+
+// PolicyChange is what a new policy does to Clients that are connected.
+type PolicyChange byte
+
+const (
+	// Reevaluate checks each connected Client against the new policy: one that
+	// may no longer connect is closed, Subscriptions that are no longer
+	// allowed are removed, everything else goes on.
+	Reevaluate PolicyChange = iota
+	// Disconnect closes every connection of the port, without a DISCONNECT
+	// packet, so that Clients which reconnect by themselves do.
+	Disconnect
+)
+
+// String returns the spelling that manifests use.
+func (p PolicyChange) String() string {
+	if p == Disconnect {
+		return "Disconnect"
+	}
+	return "Reevaluate"
+}
+
+var (
+	// ErrClosed is returned by the methods of an Engine that has stopped.
+	ErrClosed = errors.New("engine: closed")
+	// ErrNotRunning is returned by methods that need Run to have been called.
+	ErrNotRunning = errors.New("engine: not running")
+)
+
+// ListenerError says which listener could not be used and why.
+type ListenerError struct {
+	Name    string
+	Address string
+	Err     error
+}
+
+func (e *ListenerError) Error() string {
+	return fmt.Sprintf("engine: listener %s (%s): %v", e.Name, e.Address, e.Err)
+}
+
+func (e *ListenerError) Unwrap() error { return e.Err }
+
+func (l *Listener) name() string {
+	switch {
+	case l.Name != "":
+		return l.Name
+	case l.Address != "":
+		return l.Address
+	case l.Listener != nil:
+		return l.Listener.Addr().String()
+	}
+	return ""
+}
+
+// validate refuses what would open more than was meant.
+func (l *Listener) validate() error {
+	fail := func(format string, args ...any) error {
+		return &ListenerError{Name: l.name(), Address: l.Address, Err: fmt.Errorf(format, args...)}
+	}
+	if l.Address == "" && l.Listener == nil {
+		return fail("neither Address nor Listener is set")
+	}
+	if l.Authorizer != nil && l.Authenticator == nil {
+		return fail("Authorizer without Authenticator: there would be nobody to authorize")
+	}
+	if l.OnPolicyChange > Disconnect {
+		return fail("OnPolicyChange %d is unknown", l.OnPolicyChange)
+	}
+	return nil
+}
+
+// withDefaults returns a copy in which every field has its value.
+func (o Options) withDefaults() Options {
+	if o.Loops <= 0 {
+		o.Loops = runtime.GOMAXPROCS(0)
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	o.Limits = o.Limits.withDefaults()
+	return o
+}
+
+func validateListeners(ls []Listener) error {
+	names := make(map[string]bool, len(ls))
+	addresses := make(map[string]string, len(ls))
+	for i := range ls {
+		l := &ls[i]
+		if err := l.validate(); err != nil {
+			return err
+		}
+		if names[l.name()] {
+			return &ListenerError{Name: l.name(), Address: l.Address, Err: errors.New("the name is used twice")}
+		}
+		names[l.name()] = true
+		if l.Listener != nil || isEphemeral(l.Address) {
+			continue
+		}
+		if other, ok := addresses[l.Address]; ok {
+			return &ListenerError{Name: l.name(), Address: l.Address, Err: fmt.Errorf("the address is already used by listener %s", other)}
+		}
+		addresses[l.Address] = l.name()
+	}
+	return nil
+}
+
+func isEphemeral(address string) bool {
+	_, port, err := net.SplitHostPort(address)
+	return err == nil && (port == "0" || port == "")
+}
+
+// defaultDuration returns d, or def when d is zero.
+func defaultDuration(d, def time.Duration) time.Duration {
+	if d == 0 {
+		return def
+	}
+	return d
+}

@@ -1,0 +1,142 @@
+package engine
+
+import (
+	"github.com/valyala/bytebufferpool"
+
+	"github.com/weirmq/weir/codec"
+)
+
+// maxScratch is the largest scratch buffer a loop keeps.
+const maxScratch = 1 << 20
+
+// markDirty has the connection flushed at the end of the turn.
+func (c *conn) markDirty() {
+	if !c.dirty {
+		c.dirty = true
+		c.loop.dirty = append(c.loop.dirty, c)
+	}
+}
+
+// output returns the buffer to append packets to.
+func (c *conn) output() *bytebufferpool.ByteBuffer {
+	if c.out == nil {
+		c.out = bytebufferpool.Get()
+	}
+	c.markDirty()
+	return c.out
+}
+
+// flush writes what the turn produced, with one call to the transport and on
+// TLS as one sequence of records.
+func (c *conn) flush() {
+	l := c.loop
+	c.acksUnsent = 0
+	var b []byte
+	if c.out != nil {
+		b = c.out.B
+	}
+	if c.tls != nil && len(b) > 0 {
+		var err error
+		if l.sealed, err = c.tls.Seal(l.sealed[:0], b); err != nil {
+			c.closeDetail(CloseTLSError, err.Error())
+		}
+		b = l.sealed
+	}
+	if len(b) > 0 && c.state < stateClosed {
+		l.stats.BytesSent += uint64(len(b))
+		if err := c.tr.write(b); err != nil {
+			c.close(CloseConnectionLost)
+		}
+	}
+	if c.out != nil {
+		bytebufferpool.Put(c.out)
+		c.out = nil
+	}
+	if cap(l.sealed) > maxScratch {
+		l.sealed = nil
+	}
+	if c.state == stateOpen {
+		c.watchCongestion()
+	}
+}
+
+// room reports whether more may be appended to the output now. Output beyond
+// flushBytes is written in the middle of the turn.
+func (c *conn) room() bool {
+	if c.congested || c.state != stateOpen {
+		return false
+	}
+	if c.out != nil && len(c.out.B) >= flushBytes {
+		c.flush()
+		return !c.congested && c.state == stateOpen
+	}
+	return true
+}
+
+// watchCongestion begins the slow-consumer policy when the peer has not taken
+// what was written.
+func (c *conn) watchCongestion() {
+	n := c.tr.buffered()
+	limits := &c.loop.engine.limits
+	switch {
+	case n <= limits.OutboundSoftBytes:
+	case n > limits.OutboundHardBytes:
+		c.disconnectSlow()
+	case !c.congested:
+		c.congested = true
+		c.congestedSince = c.loop.now
+		c.congestedBytes = n
+		c.loop.congested = append(c.loop.congested, c)
+		c.loop.stats.ConnectionsCongested++
+	}
+}
+
+// pollCongested looks which peers have taken what was waiting for them.
+func (l *loop) pollCongested() {
+	// Whoever is served here may become congested again and goes on the new
+	// list, so the old one must not be the same slice.
+	old := l.congested
+	l.congested = l.congestedSpare[:0]
+	for _, c := range old {
+		if l.stillCongested(c) {
+			l.congested = append(l.congested, c)
+		}
+	}
+	clear(old)
+	l.congestedSpare = old[:0]
+}
+
+func (l *loop) stillCongested(c *conn) bool {
+	if c.state != stateOpen {
+		c.congested = false
+		return false
+	}
+	n := c.tr.buffered()
+	if n < c.congestedBytes {
+		c.congestedBytes = n
+		c.congestedSince = l.now
+	}
+	if n <= l.engine.limits.OutboundSoftBytes/2 {
+		c.congested = false
+		c.pump()
+		return false
+	}
+	if l.now-c.congestedSince >= int64(l.engine.limits.SlowConsumerTimeout) {
+		c.disconnectSlow()
+		c.congested = false
+		return false
+	}
+	return true
+}
+
+// disconnectSlow ends a connection whose peer does not read. What waits in the
+// transport goes with it, so there is no use in a DISCONNECT packet.
+func (c *conn) disconnectSlow() {
+	c.close(CloseSlowConsumer)
+}
+
+// sendAck appends a PUBACK, PUBREC, PUBREL or PUBCOMP.
+func (c *conn) sendAck(t codec.PacketType, id codec.PacketID, code codec.ReasonCode) {
+	out := c.output()
+	out.B = codec.AppendAck(out.B, c.version, t, id, code)
+}

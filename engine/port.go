@@ -1,0 +1,208 @@
+package engine
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/weirmq/weir/security"
+	"github.com/weirmq/weir/tlsstate"
+)
+
+// port is a Listener at work. Its settings are replaced while it is open.
+type port struct {
+	engine   *Engine
+	name     string
+	address  string
+	listener net.Listener // nil for the Server's own connections
+	onChange atomic.Uint32
+	policy   atomic.Pointer[policy]
+	tls      atomic.Pointer[portTLS] // nil: plain
+	closed   atomic.Bool
+
+	// spec is what the settings were made from, to tell what has changed.
+	// Guarded by Engine.applying.
+	spec Listener
+
+	accepting sync.WaitGroup
+}
+
+// portTLS is a port's TLS with the configuration that it was made from.
+type portTLS struct {
+	config *tlsstate.Config
+	server *tlsstate.Server
+}
+
+// openPort listens.
+func (e *Engine) openPort(l Listener) (*port, error) {
+	p := &port{engine: e, name: l.name(), address: l.Address, spec: l}
+	fail := func(err error) (*port, error) {
+		return nil, &ListenerError{Name: l.name(), Address: l.Address, Err: err}
+	}
+	if l.TLS != nil {
+		server, err := tlsstate.NewServer(*l.TLS)
+		if err != nil {
+			return fail(err)
+		}
+		p.tls.Store(&portTLS{l.TLS, server})
+	}
+	p.onChange.Store(uint32(l.OnPolicyChange))
+	p.policy.Store(newPolicy(&l))
+	if p.listener = l.Listener; p.listener == nil {
+		// Keep Alive is MQTT's business, so TCP's is off: five system calls
+		// less for each connection.
+		lc := net.ListenConfig{KeepAlive: -1}
+		ln, err := lc.Listen(e.background, "tcp", l.Address)
+		if err != nil {
+			return fail(err)
+		}
+		p.listener = ln
+	}
+	return p, nil
+}
+
+// start accepts connections until the port is closed.
+func (p *port) start() {
+	for range len(p.engine.loops) {
+		p.accepting.Go(p.accept)
+	}
+	p.engine.log.Info("listener open", "listener", p.name, "address", p.listener.Addr().String(),
+		"tls", p.tls.Load() != nil, "authentication", p.policy.Load().authenticator != nil, "authorization", p.spec.Authorizer != nil)
+}
+
+// accept is one of the goroutines that accept: as many as there are loops, so
+// that a loop that is busy holds up only its share.
+func (p *port) accept() {
+	e := p.engine
+	delay := time.Duration(0)
+	for {
+		nc, err := p.listener.Accept()
+		if err != nil {
+			if p.closed.Load() || errors.Is(err, net.ErrClosed) {
+				return
+			}
+			// Most often there are no descriptors left. Clients wait in the
+			// backlog meanwhile.
+			delay = min(max(2*delay, 5*time.Millisecond), time.Second)
+			e.log.Warn("accept failed", "listener", p.name, "error", err, "retry", delay)
+			select {
+			case <-time.After(delay):
+			case <-e.background.Done():
+				return
+			}
+			continue
+		}
+		delay = 0
+		if e.connections.Add(1) > int64(e.limits.Connections) {
+			p.refuse(nc, CloseTooManyConnections, "")
+			continue
+		}
+		if p.tls.Load() == nil {
+			p.enroll(nc, nil)
+			continue
+		}
+		p.handshake(nc)
+	}
+}
+
+// handshake runs the TLS handshake on a goroutine of its own; tlsstate bounds
+// how many of them do anything at a time.
+func (p *port) handshake(nc net.Conn) {
+	e := p.engine
+	e.goroutines.Go(func() {
+		defer e.containGoroutine()
+		t, err := e.handshaker.Handshake(e.background, p.tls.Load().server, nc)
+		if err != nil {
+			p.refuse(nc, handshakeReason(err), err.Error())
+			return
+		}
+		p.warm(t)
+		p.enroll(nc, t)
+	})
+}
+
+// warm does the certificate's part of authentication here, so that the loop
+// finds it in the authenticator's cache.
+func (p *port) warm(t *tlsstate.Conn) {
+	w, ok := p.policy.Load().authenticator.(security.Warmer)
+	peer := t.Peer()
+	if !ok || peer == nil || len(peer.Presented) == 0 {
+		return
+	}
+	w.Warm(&security.Credentials{PresentedChain: peer.Presented, VerifiedChains: peer.Chains})
+}
+
+// enroll hands a connection to a loop.
+func (p *port) enroll(nc net.Conn, t *tlsstate.Conn) {
+	remote := nc.RemoteAddr()
+	if err := p.engine.reactor.enroll(nc, p, t); err != nil {
+		p.engine.connections.Add(-1)
+		p.engine.closedEarly(p, remote, CloseConnectionLost, err.Error())
+	}
+}
+
+// refuse ends a connection that no loop has seen.
+func (p *port) refuse(nc net.Conn, reason CloseReason, detail string) {
+	remote := nc.RemoteAddr()
+	_ = nc.Close()
+	p.engine.connections.Add(-1)
+	p.engine.closedEarly(p, remote, reason, detail)
+}
+
+// close stops accepting. Connections are the loops' to close.
+func (p *port) close() {
+	p.closed.Store(true)
+	_ = p.listener.Close()
+	p.accepting.Wait()
+	p.engine.log.Info("listener closed", "listener", p.name)
+}
+
+func handshakeReason(err error) CloseReason {
+	var he *tlsstate.HandshakeError
+	if !errors.As(err, &he) {
+		return CloseHandshakeFailed
+	}
+	switch he.Cause {
+	case tlsstate.Timeout:
+		return CloseHandshakeTimeout
+	case tlsstate.Canceled:
+		return CloseServerShuttingDown
+	case tlsstate.TooManyPending, tlsstate.TooManyBytes:
+		return CloseHandshakeLimit
+	case tlsstate.NotTLS:
+		return CloseHandshakeNotTLS
+	case tlsstate.BadCertificate, tlsstate.NoCertificate:
+		return CloseHandshakeBadCertificate
+	case tlsstate.PeerClosed:
+		return CloseConnectionLost
+	}
+	return CloseHandshakeFailed
+}
+
+// change takes new settings for an open port, and reports whether connected
+// Clients must be judged again.
+func (p *port) change(l Listener) (policyChanged bool, err error) {
+	old := p.spec
+	if (l.TLS == nil) != (old.TLS == nil) {
+		return false, errReopen
+	}
+	if l.TLS != nil && l.TLS != old.TLS {
+		if err := p.tls.Load().server.Update(*l.TLS); err != nil {
+			return false, &ListenerError{Name: p.name, Address: p.address, Err: err}
+		}
+		p.engine.log.Info("listener uses new TLS settings", "listener", p.name)
+	}
+	p.onChange.Store(uint32(l.OnPolicyChange))
+	policyChanged = l.Authenticator != old.Authenticator || l.Authorizer != old.Authorizer
+	if policyChanged {
+		p.policy.Store(newPolicy(&l))
+		p.engine.log.Info("listener uses a new policy", "listener", p.name, "onPolicyChange", l.OnPolicyChange.String())
+	}
+	p.spec = l
+	return policyChanged, nil
+}
+
+// errReopen says that a change needs the port to be closed and opened again.
+var errReopen = errors.New("engine: the port must be opened again")

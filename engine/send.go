@@ -1,0 +1,121 @@
+package engine
+
+import "github.com/weirmq/weir/codec"
+
+// enqueue takes a message with QoS 1 or 2: it is sent now if the connection
+// takes it, else it waits. A message that does not fit into the queue is
+// dropped: the newest, as the older ones were promised first.
+func (s *Session) enqueue(p *publication, r *receiver) {
+	l := s.loop
+	if s.ended {
+		return
+	}
+	c := s.conn
+	if c != nil && c.sendQuota > 0 && s.queue.len == 0 && len(s.resend) == 0 && c.room() {
+		s.send(p, r, min(p.qos, r.qos), p.retain && r.retainAsPublished)
+		return
+	}
+	limits := &l.engine.limits
+	if s.queue.len >= limits.QueuedMessages || s.queue.bytes+len(p.topic)+len(p.props)+len(p.payload) > limits.QueuedBytes {
+		l.stats.MessagesDropped++
+		return
+	}
+	m := p.keep()
+	m.ref(1)
+	s.queue.push(queued{msg: m, receiver: r, retained: p.retain && r.retainAsPublished})
+	l.stats.MessagesQueued++
+}
+
+// send puts a message with QoS 1 or 2 in flight. The caller has seen that
+// there is a connection with send quota.
+func (s *Session) send(p *publication, r *receiver, qos codec.QoS, retain bool) {
+	c := s.conn
+	m := p.keep()
+	m.ref(1)
+	entry := inflightMessage{msg: m, receiver: r, qos: qos, retained: retain}
+	if qos == codec.QoS2 {
+		entry.state = awaitPubrec
+	}
+	e := s.inflight.add(entry)
+	if !c.appendPublish(p, r, outgoing{id: e.id, qos: qos, retain: retain}) {
+		// Discarded as if it had been sent [MQTT-3.1.2-25].
+		s.inflight.remove(e)
+		s.loop.stats.MessagesDropped++
+		return
+	}
+	c.sendQuota--
+}
+
+// pump sends what waits for the Client: first what was in flight when an
+// earlier connection ended, then the queue, then retained messages; as long
+// as the connection and its send quota take it.
+func (c *conn) pump() {
+	s := c.session
+	for c.room() {
+		switch {
+		case len(s.resend) > 0:
+			if !c.sendAgain(codec.PacketID(s.resend[0])) {
+				return
+			}
+			s.resend = s.resend[1:]
+		case s.queue.len > 0 && c.sendQuota > 0:
+			c.sendQueued(s.queue.pop())
+		case s.backlog.len() > 0:
+			if m := s.backlog.front(); min(m.msg.qos, m.receiver.qos) > codec.QoS0 && c.sendQuota == 0 {
+				return
+			}
+			c.sendQueued(s.backlog.pop())
+		default:
+			return
+		}
+	}
+}
+
+// sendQueued sends a message that waited and gives back its reference.
+func (c *conn) sendQueued(q queued) {
+	l := c.loop
+	if q.msg.expired(l.now) {
+		l.stats.MessagesExpired++ // [MQTT-3.3.2-5]
+	} else {
+		var p publication
+		p.of(q.msg)
+		if qos := min(q.msg.qos, q.receiver.qos); qos > codec.QoS0 {
+			c.session.send(&p, q.receiver, qos, q.retained)
+		} else if !c.appendPublish(&p, q.receiver, outgoing{retain: q.retained}) {
+			l.stats.MessagesDropped++
+		}
+	}
+	q.msg.release()
+}
+
+// sendAgain repeats a PUBLISH or PUBREL after a reconnect [MQTT-4.4.0-1]. It
+// returns false when there is no send quota for it yet.
+func (c *conn) sendAgain(id codec.PacketID) bool {
+	e := c.session.inflight.find(id)
+	if e == nil {
+		return true
+	}
+	if e.state == awaitPubcomp {
+		c.sendAck(codec.TypePubrel, id, codec.Success)
+		return true
+	}
+	if c.sendQuota == 0 {
+		return false
+	}
+	var p publication
+	p.of(e.msg)
+	if !c.appendPublish(&p, e.receiver, outgoing{id: id, qos: e.qos, dup: true, retain: e.retained}) { // [MQTT-3.3.1-1]
+		c.session.inflight.remove(e)
+		return true
+	}
+	c.sendQuota--
+	return true
+}
+
+// restoreQuota gives back one send quota (4.9), up to what it began with.
+func (c *conn) restoreQuota() {
+	if c.sendQuota < c.receiveMaximum {
+		c.sendQuota++
+	}
+	c.pump()
+}

@@ -1,0 +1,173 @@
+package engine
+
+import (
+	"sync/atomic"
+
+	"github.com/weirmq/weir/codec"
+	"github.com/weirmq/weir/engine/internal/wheel"
+	"github.com/weirmq/weir/security"
+	"github.com/weirmq/weir/topics"
+)
+
+// sessionNeverExpires is the Session Expiry Interval that means so
+// (3.1.2.11.2).
+const sessionNeverExpires = 0xFFFFFFFF
+
+// Session is the state of one Client Identifier: Subscriptions, messages in
+// flight and in the queue, the Will. It outlives its Network Connection by the
+// Session Expiry Interval.
+//
+// It lives on one loop from beginning to end: a connection that claims it
+// elsewhere is moved to it, never the other way round. So whoever has a
+// pointer to a Session knows for good where to post for it, and messages of
+// one publisher cannot overtake each other on the way.
+//
+// Its state changes in few ways, each a method: subscribe, unsubscribe,
+// enqueue, send, acknowledge, release, receive (QoS 2), attach, detach, end.
+// Only loop, clientID and available may be used on other loops.
+type Session struct {
+	loop     *loop
+	clientID string
+	// available is set while a connection takes messages. Shared
+	// subscriptions prefer such members.
+	available atomic.Bool
+
+	conn    *conn // nil while disconnected
+	ended   bool
+	version codec.Version
+
+	subscriptions subscriptions
+	inflight      inflight
+	queue         queue
+	backlog       backlog  // retained messages still to be sent
+	incoming      idSet    // QoS 2 PUBLISH packets whose PUBREL has not come
+	resend        []uint16 // Packet Identifiers to send again, after a reconnect
+
+	will           *will
+	expiryInterval uint32      // seconds
+	timer          wheel.Timer // Will Delay or Session Expiry, while disconnected
+	timerExpiry    int64       // when the Session expires; 0: never
+	grant          *security.Grant
+}
+
+func newSession(l *loop, clientID string) *Session {
+	s := &Session{loop: l, clientID: clientID}
+	s.timer.Init(s)
+	return s
+}
+
+// end is the end of the Session: its Will is due at the latest now
+// [MQTT-3.1.2-8], its Subscriptions go, what was on its way is dropped.
+func (s *Session) end() {
+	if s.ended {
+		return
+	}
+	s.ended = true
+	l := s.loop
+	l.wheel.Cancel(&s.timer)
+	l.publishWill(s)
+	for _, sub := range s.subscriptions.all() {
+		l.engine.trie.Unsubscribe(sub.filter, s)
+	}
+	l.stats.Subscriptions -= int64(s.subscriptions.len())
+	s.subscriptions.clear()
+	s.queue.clear(l)
+	s.backlog.clear()
+	s.inflight.clear()
+	l.stats.Sessions--
+	if l.sessions[s.clientID] == s { // not replaced by a new one
+		delete(l.sessions, s.clientID)
+		l.engine.registry.Delete(s.clientID)
+	}
+}
+
+// detach ends the association with the connection c, which has closed.
+func (s *Session) detach(c *conn) {
+	l := s.loop
+	s.conn = nil
+	s.available.Store(false)
+	s.grant = c.grant
+	s.resend = s.resend[:0]
+	s.backlog.clear()
+	if c.reason == CloseClientDisconnect {
+		s.dropWill() // [MQTT-3.14.4-3]
+	}
+	// The Will Delay is counted from now; without one the Will is due at
+	// once, with one when it has passed or the Session ends, whichever is
+	// first [MQTT-3.1.3-9].
+	if s.will != nil && s.will.delay == 0 {
+		l.publishWill(s)
+	}
+	if s.expiryInterval == 0 {
+		s.end()
+		return
+	}
+	s.timerExpiry = 0
+	if s.expiryInterval != sessionNeverExpires {
+		s.timerExpiry = l.now + int64(s.expiryInterval)*1e9
+	}
+	s.setTimer()
+}
+
+// setTimer sets the timer for what is due first while disconnected.
+func (s *Session) setTimer() {
+	due := s.timerExpiry
+	if s.will != nil && (due == 0 || s.will.due(s.loop.now) < due) {
+		due = s.will.due(s.loop.now)
+	}
+	if due != 0 {
+		s.loop.wheel.Set(&s.timer, due)
+	}
+}
+
+// Fire is called by the wheel: the Will Delay has passed, or the Session
+// Expiry Interval.
+func (s *Session) Fire(now int64) {
+	l := s.loop
+	defer l.contain(nil)
+	if s.conn != nil || s.ended {
+		return
+	}
+	if s.timerExpiry != 0 && now >= s.timerExpiry {
+		l.stats.SessionsExpired++
+		s.end()
+		return
+	}
+	if s.will != nil && now >= s.will.due(now) {
+		l.publishWill(s)
+	}
+	s.setTimer()
+}
+
+// subscribe adds a Subscription or replaces its options, and reports whether
+// it was there.
+func (s *Session) subscribe(filter string, o topics.Options) (existed bool) {
+	s.subscriptions.set(filter, o)
+	existed = s.loop.engine.trie.Subscribe(filter, s, o)
+	if !existed {
+		s.loop.stats.Subscriptions++
+	}
+	return existed
+}
+
+// unsubscribe ends a Subscription and reports whether there was one. What is
+// on its way to the Client may still arrive (3.10.4).
+func (s *Session) unsubscribe(filter string) (existed bool) {
+	if !s.subscriptions.remove(filter) {
+		return false
+	}
+	s.loop.engine.trie.Unsubscribe(filter, s)
+	s.loop.stats.Subscriptions--
+	return true
+}
+
+// wants reports whether a Subscription matches the Topic Name.
+func (s *Session) wants(topic string) bool {
+	for _, sub := range s.subscriptions.all() {
+		_, filter, _, _ := topics.ParseShared(sub.filter)
+		if topics.Match(filter, topic) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,116 @@
+package engine
+
+import (
+	"context"
+)
+
+// Stats counts what the engine has done since it started, and what it holds.
+type Stats struct {
+	// What there is.
+	Connections   int64 // with a CONNACK or on the way to one
+	Sessions      int64 // connected or not
+	Subscriptions int64
+	Retained      int64
+
+	ConnectionsOpened     uint64 // accepted, and past the TLS handshake
+	ConnectionsAccepted   uint64 // CONNACK with Success
+	ConnectionsClosed     [closeReasons]uint64
+	ConnectionsDenied     uint64 // known Clients that may not connect
+	ConnectionsMoved      uint64 // to the loop of their Session
+	ConnectionsCongested  uint64 // times that one did not take its output
+	AuthenticationsDenied uint64
+
+	PacketsReceived      uint64
+	BytesReceived        uint64
+	BytesSent            uint64
+	PublishesReceived    uint64
+	PublishesSent        uint64
+	PublicationsDenied   uint64
+	SubscriptionsDenied  uint64
+	SubscriptionsRevoked uint64
+
+	MessagesQueued   uint64 // that had to wait in a Session
+	MessagesDropped  uint64 // for a receiver that was not there or did not take them
+	MessagesExpired  uint64
+	MessagesTooLarge uint64 // for a receiver's Maximum Packet Size
+	WillsPublished   uint64
+	SessionsExpired  uint64
+
+	RoutesResolved uint64 // route cache misses
+	Panics         uint64 // our bugs, contained
+	EventsDropped  uint64
+}
+
+// Closed returns how many connections ended for this reason.
+func (s *Stats) Closed(r CloseReason) uint64 {
+	if r >= closeReasons {
+		return 0
+	}
+	return s.ConnectionsClosed[r]
+}
+
+// add sums the counters of loops.
+func (s *Stats) add(o *Stats) {
+	s.Connections += o.Connections
+	s.Sessions += o.Sessions
+	s.Subscriptions += o.Subscriptions
+	s.ConnectionsOpened += o.ConnectionsOpened
+	s.ConnectionsAccepted += o.ConnectionsAccepted
+	for i := range s.ConnectionsClosed {
+		s.ConnectionsClosed[i] += o.ConnectionsClosed[i]
+	}
+	s.ConnectionsDenied += o.ConnectionsDenied
+	s.ConnectionsMoved += o.ConnectionsMoved
+	s.ConnectionsCongested += o.ConnectionsCongested
+	s.AuthenticationsDenied += o.AuthenticationsDenied
+	s.PacketsReceived += o.PacketsReceived
+	s.BytesReceived += o.BytesReceived
+	s.BytesSent += o.BytesSent
+	s.PublishesReceived += o.PublishesReceived
+	s.PublishesSent += o.PublishesSent
+	s.PublicationsDenied += o.PublicationsDenied
+	s.SubscriptionsDenied += o.SubscriptionsDenied
+	s.SubscriptionsRevoked += o.SubscriptionsRevoked
+	s.MessagesQueued += o.MessagesQueued
+	s.MessagesDropped += o.MessagesDropped
+	s.MessagesExpired += o.MessagesExpired
+	s.MessagesTooLarge += o.MessagesTooLarge
+	s.WillsPublished += o.WillsPublished
+	s.SessionsExpired += o.SessionsExpired
+	s.RoutesResolved += o.RoutesResolved
+	s.Panics += o.Panics
+}
+
+// Stats asks each loop for its counters and sums them up. The loops count
+// without synchronization, so that counting costs traffic nothing; the price
+// is that this waits for a turn of every loop.
+func (e *Engine) Stats(ctx context.Context) (Stats, error) {
+	var sum Stats
+	answers := make(chan Stats, len(e.loops))
+	select {
+	case <-e.started:
+	default:
+		return sum, ErrNotRunning
+	}
+	for _, l := range e.loops {
+		l.post(func(l *loop) {
+			s := l.stats
+			s.Connections = int64(l.conns.len)
+			answers <- s
+		})
+	}
+	for range e.loops {
+		select {
+		case s := <-answers:
+			sum.add(&s)
+		case <-ctx.Done():
+			return Stats{}, ctx.Err()
+		case <-e.background.Done():
+			return Stats{}, ErrClosed
+		}
+	}
+	sum.Retained = e.retainedCount.Load()
+	e.early.addTo(&sum)
+	sum.EventsDropped = e.events.dropped.Load()
+	return sum, nil
+}

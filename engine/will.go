@@ -1,0 +1,85 @@
+package engine
+
+import (
+	"github.com/weirmq/weir/codec"
+	"github.com/weirmq/weir/security"
+)
+
+// will is the Will Message of a Session, stored until it is published or
+// dropped [MQTT-3.1.2-7].
+type will struct {
+	msg   *message
+	delay int64 // Will Delay Interval in nanoseconds
+	from  int64 // when the delay began to run; 0: it has not
+}
+
+// newWill keeps the Will of a CONNECT, which is borrowed.
+func (l *loop) newWill(w *codec.Will) *will {
+	l.props = w.ForwardProperties(l.props)
+	p := publication{
+		topic:     string(w.TopicName),
+		props:     l.props,
+		payload:   w.Payload,
+		qos:       w.QoS,
+		retain:    w.Retain,
+		hasExpiry: w.HasMessageExpiryInterval,
+		expiry:    w.MessageExpiryInterval,
+	}
+	return &will{msg: p.keep(), delay: int64(w.DelayInterval) * 1e9}
+}
+
+// due is when the Will is to be published; the delay starts with the first
+// call.
+func (w *will) due(now int64) int64 {
+	if w.from == 0 {
+		w.from = now
+	}
+	return w.from + w.delay
+}
+
+func (s *Session) dropWill() {
+	if s.will != nil {
+		s.will.msg.release()
+		s.will = nil
+	}
+}
+
+// publishWill publishes the Will if there is one, and if the Client may still
+// publish to its topic: rights can have changed since CONNECT.
+func (l *loop) publishWill(s *Session) {
+	w := s.will
+	if w == nil {
+		return
+	}
+	if l.draining {
+		s.dropWill()
+		return
+	}
+	s.will = nil
+	m := w.msg
+	if g := s.currentGrant(); g == nil || g.Decide(security.ActionPublish, m.topic) == security.Allow {
+		var p publication
+		p.of(m)
+		// The Message Expiry Interval of a Will counts from its publication
+		// (3.1.3.2.4).
+		p.published = l.now
+		p.msg = nil
+		p.from = s
+		l.stats.WillsPublished++
+		l.route(&p)
+		p.done()
+	} else {
+		l.stats.PublicationsDenied++
+		l.engine.denied(connInfo{clientID: s.clientID}, security.ActionPublish, m.topic, "Will")
+	}
+	m.release()
+}
+
+// currentGrant is what the Session's Client may do: of its connection, or of
+// the last one. Nil means anything.
+func (s *Session) currentGrant() *security.Grant {
+	if s.conn != nil {
+		return s.conn.currentGrant()
+	}
+	return s.grant
+}
