@@ -1,0 +1,175 @@
+package security
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/weirmq/weir/security/pki"
+)
+
+// method is an Authenticator that always gives the same answer.
+type method struct {
+	result    Result
+	err       error
+	handles   string // Authentication Method
+	immediate bool
+	asked     int
+}
+
+func (m *method) Authenticate(context.Context, *Credentials) (Result, error) {
+	m.asked++
+	return m.result, m.err
+}
+func (m *method) HandlesAuthenticationMethod(name string) bool { return name == m.handles }
+func (m *method) AuthenticatesImmediately() bool               { return m.immediate }
+
+// plain has none of the optional interfaces.
+type plain struct{ Authenticator }
+
+func TestChainStopsAtTheFirstRelevantMethod(t *testing.T) {
+	accept := func() *method { return &method{result: Result{Username: "u"}} }
+	skip := func() *method { return &method{err: ErrNotRelevant} }
+	deny := func() *method { return &method{err: &Denied{Code: 0x86, Reason: "wrong"}} }
+	for _, tc := range []struct {
+		name    string
+		methods []*method
+		asked   []int
+		code    byte // 0: accepted
+	}{
+		{"the first accepts", []*method{accept(), deny()}, []int{1, 0}, 0},
+		{"the first denies", []*method{deny(), accept()}, []int{1, 0}, 0x86},
+		{"the first has nothing to judge", []*method{skip(), accept(), deny()}, []int{1, 1, 0}, 0},
+		{"the second denies", []*method{skip(), deny(), accept()}, []int{1, 1, 0}, 0x86},
+		{"nobody has anything to judge", []*method{skip(), skip()}, []int{1, 1}, NotAuthorized},
+		{"there is nobody", nil, nil, NotAuthorized},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var methods []Authenticator
+			for _, m := range tc.methods {
+				methods = append(methods, m)
+			}
+			r, err := NewChain(methods...).Authenticate(context.Background(), &Credentials{})
+			if tc.code == 0 {
+				if err != nil || r.Username != "u" {
+					t.Errorf("got %+v, %v", r, err)
+				}
+			} else {
+				wantDenied(t, err, tc.code, "")
+			}
+			for i, m := range tc.methods {
+				if m.asked != tc.asked[i] {
+					t.Errorf("method %d was asked %d times", i, m.asked)
+				}
+			}
+		})
+	}
+}
+
+func TestChainAlwaysDeniesWithAnErrorCode(t *testing.T) {
+	cause := errors.New("disk on fire")
+	for _, tc := range []struct {
+		name string
+		err  error
+		code byte
+	}{
+		{"some other error", cause, NotAuthorized},
+		{"a canceled context", context.Canceled, NotAuthorized},
+		{"success code", &Denied{Code: 0x00, Reason: "x", Err: cause}, NotAuthorized},
+		{"MQTT 3.1.1 return code", &Denied{Code: 0x05, Reason: "x", Err: cause}, NotAuthorized},
+		{"wrapped denial", errors.Join(cause, &Denied{Code: 0x8A, Reason: "banned"}), 0x8A},
+		{"denial because of an inner method", &Denied{Code: 0x88, Err: ErrNotRelevant}, 0x88},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, err := NewChain(&method{err: tc.err}, &method{}).Authenticate(context.Background(), &Credentials{})
+			d, ok := err.(*Denied)
+			if !ok || d.Code != tc.code {
+				t.Fatalf("got %#v", err)
+			}
+			if tc.err == cause && (!errors.Is(err, cause) || !strings.Contains(err.Error(), cause.Error())) {
+				t.Errorf("the cause is lost: %v", err)
+			}
+		})
+	}
+}
+
+func TestChainRefusesAnUnknownAuthenticationMethod(t *testing.T) { // [MQTT-4.12.0-1]
+	accept := &method{result: Result{Username: "u"}, handles: "K8S-SAT"}
+	for _, tc := range []struct {
+		name string
+		code byte
+	}{
+		{"", 0}, {"K8S-SAT", 0}, {"k8s-sat", BadAuthenticationMethod}, {"FOO", BadAuthenticationMethod},
+	} {
+		_, err := NewChain(plain{accept}, accept).Authenticate(context.Background(), &Credentials{AuthenticationMethod: tc.name})
+		if tc.code == 0 {
+			if err != nil {
+				t.Errorf("%q: %v", tc.name, err)
+			}
+			continue
+		}
+		wantDenied(t, err, tc.code, "Authentication Method")
+	}
+	if accept.asked != 2 {
+		t.Errorf("asked %d times, want 2", accept.asked)
+	}
+	if !NewChain(NewChain(accept)).HandlesAuthenticationMethod("K8S-SAT") {
+		t.Error("a Chain in a Chain handles what its methods handle")
+	}
+}
+
+func TestChainIsImmediateIfAllMethodsAre(t *testing.T) {
+	fast, slow := &method{immediate: true}, &method{}
+	for _, tc := range []struct {
+		methods []Authenticator
+		want    bool
+	}{
+		{nil, true},
+		{[]Authenticator{fast, &X509{}}, true},
+		{[]Authenticator{fast, slow}, false},
+		{[]Authenticator{plain{fast}}, false},
+		{[]Authenticator{NewChain(fast)}, true},
+	} {
+		if got := NewChain(tc.methods...).AuthenticatesImmediately(); got != tc.want {
+			t.Errorf("%v: got %v", tc.methods, got)
+		}
+	}
+}
+
+func TestCertificateMayBelongToAnotherX509Method(t *testing.T) {
+	now := noon
+	a := newRoot(t, pki.Options{CommonName: "A"})
+	b := newRoot(t, pki.Options{CommonName: "B"})
+	xa, xb := newX509(t, &now, certs(a.Cert)), newX509(t, &now, certs(b.Cert))
+	leaf := newLeaf(t, b, pki.Options{CommonName: "of-b"})
+	for _, chain := range []*Chain{NewChain(xa, xb), NewChain(xb, xa)} {
+		if r, err := authenticate(chain, leaf.Chain...); err != nil || r.Username != "of-b" {
+			t.Errorf("got %+v, %v", r, err)
+		}
+	}
+
+	// Between the two a method that judges anyone comes first, as listed.
+	anyone := &method{result: Result{Username: "anyone"}}
+	if r, err := authenticate(NewChain(xa, anyone, xb), leaf.Chain...); err != nil || r.Username != "anyone" {
+		t.Errorf("got %+v, %v", r, err)
+	}
+}
+
+// A CA that is removed while a connection is being made, or before a TLS
+// session is resumed, leaves a certificate that nobody trusts. It counts as
+// presented and unacceptable, not as absent.
+func TestUntrustedCertificateIsNotRescuedByALaterMethod(t *testing.T) {
+	now := noon
+	x := newX509(t, &now, certs(newRoot(t, pki.Options{CommonName: "A"}).Cert))
+	leaf := newLeaf(t, newRoot(t, pki.Options{CommonName: "Removed"}), pki.Options{CommonName: "a"})
+	anyone := &method{result: Result{Username: "anyone"}}
+	_, err := authenticate(NewChain(x, anyone), leaf.Chain...)
+	wantDenied(t, err, NotAuthorized, "trusted CA")
+	if anyone.asked != 0 {
+		t.Error("the next method was asked")
+	}
+	if _, err := authenticate(NewChain(x, anyone)); err != nil {
+		t.Errorf("without a certificate the next method decides: %v", err)
+	}
+}
