@@ -101,7 +101,7 @@ func (c *conn) judge(p *policy, v verdict) {
 		c.authenticate()
 		return
 	}
-	c.principal.Username, c.principal.Attributes = v.result.Username, v.result.Attributes
+	c.principal = &security.Principal{ClientID: c.principal.ClientID, Username: v.result.Username, Attributes: v.result.Attributes}
 	if v.err != nil && v.denied != 0 {
 		c.refuseAction(v.denied, v.topic, v.err.Error())
 		return
@@ -151,7 +151,7 @@ func (c *conn) bind(p *policy) {
 	c.grant, c.decisions = nil, nil
 	switch {
 	case p.table != nil:
-		c.grant = p.table.Bind(&c.principal)
+		c.grant = p.table.Bind(c.principal)
 	case p.custom != nil:
 		c.decisions = new(decisions)
 	}
@@ -164,11 +164,6 @@ func (c *conn) current() {
 	if p := c.port.policy.Load(); p != c.policy {
 		c.bind(p)
 	}
-}
-
-func (c *conn) currentGrant() *security.Grant {
-	c.current()
-	return c.grant
 }
 
 // mayPublish decides about a PUBLISH to r's topic. It is not known while a
@@ -211,7 +206,7 @@ func (c *conn) askAuthorizer(qs []question, then func()) {
 		answers := make([]security.Decision, len(qs))
 		for i, q := range qs {
 			// Whoever cannot answer has not allowed it.
-			if v, err := p.custom.Authorize(ctx, &who, q.action, q.topic); err == nil {
+			if v, err := p.custom.Authorize(ctx, who, q.action, q.topic); err == nil {
 				answers[i] = v
 			}
 		}

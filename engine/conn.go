@@ -64,7 +64,7 @@ type conn struct {
 	congestedBytes    int // buffered when last looked at
 
 	// Who it is and what it may do; see authorize.go.
-	principal     security.Principal
+	principal     *security.Principal     // from CONNECT on; replaced, never changed: Grants refer to it
 	authenticator security.Authenticator  // who said so; nil if nobody did
 	certificates  []unique.Handle[string] // the Client's chain, DER, leaf first
 	policy        *policy
@@ -77,10 +77,10 @@ type conn struct {
 
 	deniedAt int64 // when a denied PUBLISH was last reported
 
-	problemInformation bool // Request Problem Information [MQTT-3.1.2-29]
-	expiry             *wheel.Timer
-	cancel             context.CancelFunc // of what it waits for
-	admission          *admission         // from CONNECT to CONNACK
+	expiry      *wheel.Timer
+	cancel      context.CancelFunc // of what it waits for
+	admission   *admission         // from CONNECT to CONNACK
+	destination *loop              // where it is about to move
 }
 
 func newConn(p *port, tr transport, t *tlsstate.Conn) *conn {
@@ -111,6 +111,7 @@ func (l *loop) openedInTurn(c *conn) {
 func (l *loop) arrived(c *conn) {
 	l.begin()
 	l.conns.add(c)
+	c.waiting = false
 	l.admit(c)
 	l.end()
 }
@@ -182,7 +183,10 @@ func (c *conn) describe() connInfo {
 	if c == nil {
 		return connInfo{}
 	}
-	i := connInfo{username: c.principal.Username, clientID: c.principal.ClientID}
+	var i connInfo
+	if p := c.principal; p != nil {
+		i.username, i.clientID = p.Username, p.ClientID
+	}
 	if c.port != nil {
 		i.listener = c.port.name
 	}

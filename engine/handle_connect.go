@@ -50,7 +50,7 @@ func (c *conn) handleConnect(f codec.Frame) bool {
 		}
 		id, a.assigned = newClientID(), true // [MQTT-3.1.3-6]
 	}
-	c.principal.ClientID = id
+	c.principal = &security.Principal{ClientID: id}
 	props := &p.Properties
 	switch {
 	case p.Version == codec.V5:
@@ -60,7 +60,6 @@ func (c *conn) handleConnect(f codec.Frame) bool {
 		}
 		a.aliasMaximum = props.TopicAliasMaximum
 		c.maximumPacketSize = props.MaximumPacketSize
-		c.problemInformation = !props.Has(codec.PropRequestProblemInformation) || props.RequestProblemInformation
 	case !p.CleanStart:
 		a.expiryInterval = sessionNeverExpires
 	}
@@ -107,6 +106,8 @@ func (c *conn) refuseConnect(p *codec.Connect, err error) {
 	e := asError(err)
 	c.version = p.Version
 	switch {
+	case c.version == 0:
+		c.closeDetail(closeReasonOf(e), e.Error()) // no telling what it would understand
 	case e.Code == codec.UnsupportedProtocolVersion: // [MQTT-3.1.2-2]
 		c.refuse(e.Code, CloseUnsupportedProtocolVersion, e.Error())
 	case c.version == codec.V5: // [MQTT-3.1.4-1]
@@ -116,9 +117,14 @@ func (c *conn) refuseConnect(p *codec.Connect, err error) {
 	}
 }
 
-// refuse sends a CONNACK with an error, and closes [MQTT-3.2.2-7].
+// refuse sends a CONNACK with an error, and closes [MQTT-3.2.2-7]. Where 3.1.1
+// has no Return Code for it, it only closes [MQTT311-3.2.2-6].
 func (c *conn) refuse(code codec.ReasonCode, reason CloseReason, detail string) {
 	if c.state >= stateClosing {
+		return
+	}
+	if c.version != codec.V5 && !code.HasReturnCode311() {
+		c.closeDetail(reason, detail)
 		return
 	}
 	out := c.output()
@@ -160,14 +166,27 @@ func (c *conn) claimSession() {
 	c.moveTo(home)
 }
 
-// moveTo hands the connection to another loop.
+// moveTo has the connection handed to another loop at the end of the turn: up
+// the stack it is still in use. Until it is there its input waits.
 func (c *conn) moveTo(to *loop) {
-	l := c.loop
-	l.conns.remove(c)
-	l.wheel.Cancel(&c.timer)
-	l.stats.ConnectionsMoved++
-	c.loop = to
-	c.tr.move(c, to)
+	c.waiting, c.destination = true, to
+	c.loop.leaving = append(c.loop.leaving, c)
+}
+
+// dispatchLeaving lets go of the connections that live elsewhere from now on.
+func (l *loop) dispatchLeaving() {
+	for i, c := range l.leaving {
+		l.leaving[i] = nil
+		if c.state >= stateClosing {
+			continue
+		}
+		l.conns.remove(c)
+		l.wheel.Cancel(&c.timer)
+		l.stats.ConnectionsMoved++
+		c.loop, c.destination = c.destination, nil
+		c.tr.move(c, c.loop)
+	}
+	l.leaving = l.leaving[:0]
 }
 
 // attach gives the connection its Session, new or old [MQTT-3.1.2-4]
@@ -205,6 +224,7 @@ func (l *loop) attach(c *conn) {
 	s.will = a.will
 	a.will = nil
 	s.conn = c
+	s.port, s.policy, s.principal = c.port, c.policy, c.principal
 	s.version = c.version
 	s.expiryInterval = a.expiryInterval
 	c.session = s

@@ -29,6 +29,9 @@ func (c *conn) handleSubscribe(f codec.Frame) (done bool) {
 	if s.backlog.len() > 0 {
 		c.pump()
 	}
+	if cap(p.Subscriptions) > maxKeptFilters {
+		p.Subscriptions = nil
+	}
 	return true
 }
 

@@ -20,5 +20,8 @@ func (c *conn) handleUnsubscribe(f codec.Frame) (done bool) {
 	}
 	out := c.output()
 	out.B = codec.AppendUnsuback(out.B, c.version, p.PacketID, l.codes) // [MQTT-3.10.4-4]
+	if cap(p.TopicFilters) > maxKeptFilters {
+		p.TopicFilters = nil
+	}
 	return true
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -54,7 +55,7 @@ func (e *Engine) Publish(ctx context.Context, m Message) error {
 	if err := e.ready(); err != nil {
 		return err
 	}
-	props := m.properties()
+	props, payload := m.properties(), bytes.Clone(m.Payload)
 	// One loop for each topic, so that order is kept.
 	l := e.loops[topicHash(m.TopicName)%uint64(len(e.loops))]
 	if l.inbox.depth.Load() > maxMailboxMessages {
@@ -63,7 +64,7 @@ func (e *Engine) Publish(ctx context.Context, m Message) error {
 	done := make(chan error, 1)
 	l.post(func(l *loop) {
 		p := publication{
-			topic: m.TopicName, props: props, payload: m.Payload,
+			topic: m.TopicName, props: props, payload: payload,
 			qos: codec.QoS(m.QoS), retain: m.Retain,
 			hasExpiry: m.MessageExpiryInterval != 0, expiry: m.MessageExpiryInterval,
 			published: l.now,
@@ -231,8 +232,8 @@ type localClient struct {
 	subscribed chan codec.ReasonCode
 	ended      chan struct{}
 
-	loop *loop // changes when the connection moves
-	conn *conn
+	loop *loop
+	conn *conn // used on the loop only
 
 	mu      sync.Mutex
 	signal  sync.Cond
@@ -262,10 +263,9 @@ func (c *localClient) close() {
 	c.signal.Signal()
 }
 
+// move is never called: its Client Identifier was made for it, so its Session
+// is made where it is.
 func (c *localClient) move(cn *conn, to *loop) {
-	c.mu.Lock()
-	c.loop = to
-	c.mu.Unlock()
 	to.post(func(l *loop) { l.arrived(cn) })
 }
 
@@ -356,20 +356,13 @@ func (c *localClient) send(b []byte) {
 	if len(b) == 0 {
 		return
 	}
-	c.mu.Lock()
-	l := c.loop
-	c.mu.Unlock()
-	l.post(func(l *loop) { l.receive(c.conn, b) })
+	c.loop.post(func(l *loop) { l.receive(c.conn, b) })
 }
 
 // stop leaves.
 func (c *localClient) stop() {
-	c.mu.Lock()
-	l := c.loop
-	c.closed = true
-	c.signal.Signal()
-	c.mu.Unlock()
-	l.post(func(*loop) {
+	c.close()
+	c.loop.post(func(*loop) {
 		if c.conn != nil {
 			c.conn.close(CloseClientDisconnect)
 		}

@@ -119,6 +119,10 @@ const (
 	// has drained: the reactor does not say.
 	congestedPoll = 5 * time.Millisecond
 
+	// maxKeptFilters is the longest list of Topic Filters whose memory a loop
+	// keeps for the next SUBSCRIBE or UNSUBSCRIBE.
+	maxKeptFilters = 1024
+
 	// reevaluateChunk is the number of connections re-checked against a new
 	// policy before other work of the loop gets its turn.
 	reevaluateChunk = 256

@@ -37,6 +37,7 @@ type loop struct {
 
 	dirty     []*conn // with output to flush at the end of the turn
 	closing   []*conn // to be reaped at the end of the turn
+	leaving   []*conn // to be moved to another loop at the end of the turn
 	congested []*conn // whose peer takes less than there is
 
 	congestedSpare []*conn // the other of two slices that take turns
@@ -86,6 +87,9 @@ func (l *loop) end() {
 		if !l.reap() && len(l.dirty) == 0 && l.outboxes == 0 {
 			break
 		}
+	}
+	if len(l.leaving) > 0 {
+		l.dispatchLeaving()
 	}
 	l.inTurn = false
 	l.arm()

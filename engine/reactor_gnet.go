@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"sync/atomic"
+	"sync"
 	"syscall"
 	"time"
 
@@ -37,7 +37,11 @@ type gnetReactor struct {
 	byEventLoop map[gnet.EventLoop]*loop
 	alarms      []*time.Timer // one for each loop
 	wakers      []gnet.Runnable
-	stopping    atomic.Bool
+
+	// stopping is held for reading by whoever needs the event loops to be
+	// there: gnet would write to descriptors that it has closed.
+	stopping sync.RWMutex
+	stopped  bool
 }
 
 func newGnetReactor(e *Engine) *gnetReactor {
@@ -49,7 +53,12 @@ func (g *gnetReactor) now() int64 { return int64(time.Since(g.base)) }
 func (g *gnetReactor) wake(l *loop) {
 	// This allocates in gnet: once for a turn that has mail, never for a
 	// message.
-	if err := g.bells[l.index].Execute(context.Background(), g.wakers[l.index]); err != nil && !g.stopping.Load() {
+	g.stopping.RLock()
+	defer g.stopping.RUnlock()
+	if g.stopped {
+		return
+	}
+	if err := g.bells[l.index].Execute(context.Background(), g.wakers[l.index]); err != nil {
 		g.engine.log.Error("cannot wake an event loop", "loop", l.index, "error", err)
 	}
 }
@@ -122,13 +131,20 @@ func (g *gnetReactor) findEventLoop() (gnet.EventLoop, error) {
 }
 
 func (g *gnetReactor) enroll(nc net.Conn, p *port, t *tlsstate.Conn) error {
-	c := newConn(p, nil, t)
-	_, err := g.client.EnrollContext(nc, c)
+	g.stopping.RLock()
+	defer g.stopping.RUnlock()
+	if g.stopped {
+		_ = nc.Close()
+		return ErrClosed
+	}
+	_, err := g.client.EnrollContext(nc, newConn(p, nil, t))
 	return err
 }
 
 func (g *gnetReactor) shutdown() {
-	g.stopping.Store(true)
+	g.stopping.Lock()
+	g.stopped = true
+	g.stopping.Unlock()
 	for _, t := range g.alarms {
 		t.Stop()
 	}

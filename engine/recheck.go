@@ -151,8 +151,8 @@ func (l *loop) reauthenticated(r *reauthentication) {
 		return
 	}
 	c.authenticator = r.policy.authenticator
-	// A new principal rather than a changed one: the old Grant refers to it.
-	c.principal = security.Principal{ClientID: c.principal.ClientID, Username: r.result.Username, Attributes: r.result.Attributes}
+	c.principal = &security.Principal{ClientID: c.principal.ClientID, Username: r.result.Username, Attributes: r.result.Attributes}
+	c.session.principal = c.principal
 	c.bind(r.policy)
 	c.recheckRights()
 }

@@ -43,8 +43,10 @@ func (s *Session) sendRetained(filter string, o topics.Options) {
 			return true
 		}
 		if s.backlog.len() >= limit {
+			// Not worth going on: a Client that subscribes again and again
+			// would have the whole store walked each time.
 			l.stats.MessagesDropped++
-			return true
+			return false
 		}
 		s.backlog.push(queued{msg: m, receiver: &r, retained: true}) // [MQTT-3.3.1-8]
 		return true

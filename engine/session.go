@@ -47,7 +47,11 @@ type Session struct {
 	expiryInterval uint32      // seconds
 	timer          wheel.Timer // Will Delay or Session Expiry, while disconnected
 	timerExpiry    int64       // when the Session expires; 0: never
-	grant          *security.Grant
+
+	// Of the last connection: who it was, and by what policy it was admitted.
+	port      *port
+	policy    *policy
+	principal *security.Principal
 }
 
 func newSession(l *loop, clientID string) *Session {
@@ -86,7 +90,6 @@ func (s *Session) detach(c *conn) {
 	l := s.loop
 	s.conn = nil
 	s.available.Store(false)
-	s.grant = c.grant
 	s.resend = s.resend[:0]
 	s.backlog.clear()
 	if c.reason == CloseClientDisconnect {

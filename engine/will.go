@@ -57,7 +57,7 @@ func (l *loop) publishWill(s *Session) {
 	}
 	s.will = nil
 	m := w.msg
-	if g := s.currentGrant(); g == nil || g.Decide(security.ActionPublish, m.topic) == security.Allow {
+	if s.mayPublishWill(m.topic) {
 		var p publication
 		p.of(m)
 		// The Message Expiry Interval of a Will counts from its publication
@@ -75,11 +75,15 @@ func (l *loop) publishWill(s *Session) {
 	m.release()
 }
 
-// currentGrant is what the Session's Client may do: of its connection, or of
-// the last one. Nil means anything.
-func (s *Session) currentGrant() *security.Grant {
-	if s.conn != nil {
-		return s.conn.currentGrant()
+// mayPublishWill asks the policy of the port of now. A custom Authorizer was
+// asked at CONNECT and stands by its word; one that came later never gave it.
+func (s *Session) mayPublishWill(topic string) bool {
+	p := s.port.policy.Load()
+	switch {
+	case p.table != nil:
+		return p.table.Bind(s.principal).Decide(security.ActionPublish, topic) == security.Allow
+	case p.custom != nil:
+		return p == s.policy
 	}
-	return s.grant
+	return true
 }

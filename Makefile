@@ -1,0 +1,56 @@
+# Weir's chores. `make help` lists them.
+
+GO        ?= go
+FUZZTIME  ?= 10s
+BENCH     ?= .
+BENCHTIME ?= 1s
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+TARGETS := linux/arm64 linux/arm darwin/arm64
+
+.DEFAULT_GOAL := build
+.PHONY: build demo test race lint fuzz bench e2e cross clean help
+
+build: ## build bin/weir
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/weir ./cmd/weir
+
+demo: build ## build, then run the demonstration
+	bin/weir demo
+
+test: ## run the tests
+	$(GO) test ./...
+
+race: ## run the tests under the race detector
+	$(GO) test -race ./...
+
+lint: bin/golangci-lint ## run the linters at their pinned versions
+	bin/golangci-lint run ./...
+	bin/staticcheck -tags e2e ./...
+
+# The linters are a module of their own, so that what they depend on is no
+# dependency of Weir. One build makes both.
+bin/golangci-lint: .ci/lint/go.mod .ci/lint/go.sum
+	$(GO) build -C .ci/lint -o $(CURDIR)/bin/ tool
+	@touch $@
+
+fuzz: ## run every fuzz target for FUZZTIME (10s) each
+	FUZZTIME=$(FUZZTIME) .ci/fuzz
+
+bench: ## run the benchmarks that match BENCH (.), for BENCHTIME (1s) each
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+
+e2e: build ## run bin/weir against mosquitto's clients and step, which must be on PATH
+	$(GO) test -tags e2e -count=1 ./cmd/weir/...
+
+cross: ## compile for the other platforms of a gateway
+	@set -e; for target in $(TARGETS); do \
+		echo "$(GO) build ./... for $$target"; \
+		CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} $(GO) build ./...; \
+	done
+
+clean: ## remove what was built
+	rm -rf bin
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
