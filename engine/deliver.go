@@ -15,7 +15,7 @@ func (l *loop) route(p *publication) {
 
 func (l *loop) distribute(p *publication, r *route) {
 	if p.retain {
-		l.engine.retain(p, l.now)
+		l.engine.retained.store(p, &l.engine.limits)
 	}
 	if len(r.local) > 0 {
 		l.deliver(p, r.local)

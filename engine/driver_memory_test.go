@@ -160,7 +160,7 @@ type memoryConn struct {
 
 // dial opens a connection to a port, on loops in turn.
 func (m *memoryReactor) dial(p *port) *memoryConn {
-	mc := &memoryConn{m: m, window: 1 << 30}
+	mc := &memoryConn{m: m, window: 1 << 60}
 	mc.conn = newConn(p, mc, nil)
 	l := m.loops[m.nextTo%len(m.loops)]
 	m.nextTo++

@@ -27,15 +27,15 @@ type Engine struct {
 	handshaker *tlsstate.Handshaker
 
 	trie     *topics.Trie[*Session]
-	retained *topics.Retained[message]
+	retained retainedStore
 	// registry says on which loop the Session of a Client Identifier lives.
 	registry *xsync.MapOf[string, *loop]
 
-	retainedCount atomic.Int64
-	connections   atomic.Int64 // open, handshakes included
-	waiting       atomic.Int64 // for an authenticator or authorizer
-	early         earlyCloses
-	events        eventQueue
+	sessions    atomic.Int64
+	connections atomic.Int64 // open, handshakes included
+	waiting     atomic.Int64 // for an authenticator or authorizer
+	early       earlyCloses
+	events      eventQueue
 
 	// background ends when the engine stops; what runs on goroutines of the
 	// engine is counted in goroutines.
@@ -90,7 +90,7 @@ func newEngine(o Options) *Engine {
 		log:        o.Logger,
 		handshaker: tlsstate.NewHandshaker(o.Handshakes),
 		trie:       topics.NewTrie[*Session](),
-		retained:   topics.NewRetained[message](),
+		retained:   retainedStore{index: topics.NewRetained[message]()},
 		registry:   xsync.NewMapOf[string, *loop](),
 		ports:      make(map[string]*port),
 		started:    make(chan struct{}),

@@ -203,12 +203,18 @@ func (l *loop) attach(c *conn) {
 	if present && !c.knowsRights(s) {
 		return
 	}
+	if !present && old == nil && l.engine.sessions.Load() >= int64(l.engine.limits.Sessions) {
+		l.engine.registry.Delete(id)
+		c.refuse(codec.QuotaExceeded, CloseQuotaExceeded, "no room for another Session")
+		return
+	}
 	if !present {
 		// The new Session takes its place before the old one ends, so that
 		// the Client Identifier never leaves the registry in between.
 		s = newSession(l, id)
 		l.sessions[id] = s
 		l.stats.Sessions++
+		l.engine.sessions.Add(1)
 	}
 	if old != nil {
 		if oc := old.conn; oc != nil {

@@ -96,7 +96,7 @@ func (c *conn) routeFor(topic []byte) (r *route, allowed, known bool) {
 		}
 		r = l.routeOf(topic)
 	}
-	if allowed, known = c.mayPublish(r); known {
+	if allowed, known = c.mayPublish(r); known && r.size <= maxLastReceivers {
 		c.lastRoute, c.lastAllowed = r, allowed
 	}
 	return r, allowed, known

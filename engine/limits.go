@@ -30,6 +30,16 @@ type Limits struct {
 	// Default 1,000,000, so that in practice the descriptor limit decides.
 	Connections int
 
+	// Sessions is the number of Sessions, connected or not. A Client that needs
+	// a new one beyond it is refused with Quota exceeded. Default 1,000,000.
+	Sessions int
+
+	// RetainedMessages and RetainedBytes bound the retained messages. One that
+	// does not fit is delivered to present Subscriptions, and not kept; it is
+	// counted in Stats.RetainedRefused. Defaults 1,000,000 and 1 GiB.
+	RetainedMessages int
+	RetainedBytes    int
+
 	// ReceiveMaximum is the number of PUBLISH packets with QoS 1 and 2 that a
 	// Client may have unacknowledged, announced in CONNACK. Default 100.
 	ReceiveMaximum uint16
@@ -98,6 +108,15 @@ const (
 	// maxRoutes bounds each generation of a loop's route cache.
 	maxRoutes = 1 << 15
 
+	// maxRouteReceivers bounds the receivers in each generation of a loop's
+	// route cache, at 40 bytes each.
+	maxRouteReceivers = 1 << 20
+
+	// maxLastReceivers is up to where a connection remembers the route of its
+	// last PUBLISH beside the cache. For a larger one a lookup is nothing
+	// against the delivery, and every Client's could be another.
+	maxLastReceivers = 256
+
 	// maxMailboxMessages is the number of deliveries that may wait for one
 	// loop before QoS 0 deliveries from other loops are dropped; at twice
 	// that, QoS 1 and 2 publications are refused with Quota exceeded.
@@ -135,6 +154,9 @@ func (l Limits) withDefaults() Limits {
 	l.AuthenticationTimeout = defaultDuration(l.AuthenticationTimeout, 10*time.Second)
 	def(&l.PendingAuthentications, 4096)
 	def(&l.Connections, 1_000_000)
+	def(&l.Sessions, 1_000_000)
+	def(&l.RetainedMessages, 1_000_000)
+	def(&l.RetainedBytes, 1<<30)
 	def(&l.ReceiveMaximum, 100)
 	def(&l.TopicAliasMaximum, 32)
 	def(&l.Inflight, 1024)

@@ -82,9 +82,13 @@ func (g *gnetReactor) start() error {
 	g.client = client
 	g.byEventLoop = make(map[gnet.EventLoop]*loop, len(loops))
 	for _, l := range loops {
-		el, err := g.findEventLoop()
+		el, far, err := g.findEventLoop()
+		// Not before all are found: a bell whose far end is gone leaves its
+		// loop, which then has the fewest connections again.
+		defer func() { _ = syscall.Close(far) }()
 		if err != nil {
 			_ = client.Stop()
+			g.client = nil
 			return err
 		}
 		g.byEventLoop[el] = l
@@ -106,28 +110,29 @@ func newAlarm(g *gnetReactor, l *loop) *time.Timer {
 
 // findEventLoop learns about one more event loop: gnet gives a connection to
 // the loop that has the fewest, so as many connections as there are loops find
-// them all. They are socket pairs on which nothing ever happens.
-func (g *gnetReactor) findEventLoop() (gnet.EventLoop, error) {
+// them all. They are socket pairs on which nothing is ever sent; far is the
+// caller's to close.
+func (g *gnetReactor) findEventLoop() (el gnet.EventLoop, far int, err error) {
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	if err != nil {
-		return nil, fmt.Errorf("engine: reactor: %w", err)
+		return nil, -1, fmt.Errorf("engine: reactor: %w", err)
 	}
-	defer func() { _ = syscall.Close(fds[1]) }()
+	far = fds[1]
 	f := os.NewFile(uintptr(fds[0]), "bell")
 	defer func() { _ = f.Close() }()
 	nc, err := net.FileConn(f)
 	if err != nil {
-		return nil, fmt.Errorf("engine: reactor: %w", err)
+		return nil, far, fmt.Errorf("engine: reactor: %w", err)
 	}
 	gc, err := g.client.EnrollContext(nc, nil)
 	if err != nil {
-		return nil, fmt.Errorf("engine: reactor: %w", err)
+		return nil, far, fmt.Errorf("engine: reactor: %w", err)
 	}
-	el := gc.EventLoop()
+	el = gc.EventLoop()
 	if g.byEventLoop[el] != nil {
-		return nil, errors.New("engine: reactor: event loops are not handed out evenly")
+		return nil, far, errors.New("engine: reactor: event loops are not handed out evenly")
 	}
-	return el, nil
+	return el, far, nil
 }
 
 func (g *gnetReactor) enroll(nc net.Conn, p *port, t *tlsstate.Conn) error {

@@ -2,20 +2,36 @@ package engine
 
 import (
 	"slices"
+	"sync/atomic"
 
 	"github.com/weirmq/weir/topics"
 )
 
-// retain stores or removes the retained message of p's topic [MQTT-3.3.1-5]
-// [MQTT-3.3.1-6]. Safe for concurrent use.
+// retainedStore is the retained messages of all topics, within bounds. Safe
+// for concurrent use.
 //
 // A stored message is never pooled: loops read it while another one replaces
 // it, and none of them knows which is last. The garbage collector does.
-func (e *Engine) retain(p *publication, now int64) {
+type retainedStore struct {
+	index   *topics.Retained[message]
+	bytes   atomic.Int64
+	refused atomic.Uint64
+}
+
+// store keeps p as the retained message of its topic [MQTT-3.3.1-5], or
+// removes the one there is if p has no payload [MQTT-3.3.1-6] [MQTT-3.3.1-7].
+func (s *retainedStore) store(p *publication, limits *Limits) {
 	if len(p.payload) == 0 {
-		if e.retained.Delete(p.topic) != nil {
-			e.retainedCount.Add(-1)
-		}
+		s.forget(s.index.Delete(p.topic))
+		return
+	}
+	size := len(p.topic) + len(p.props) + len(p.payload)
+	// Loops that get here together may each overshoot by one message.
+	if s.bytes.Load()+int64(size) > int64(limits.RetainedBytes) ||
+		s.index.Len() >= limits.RetainedMessages && s.index.Get(p.topic) == nil {
+		// The one before would be out of date.
+		s.forget(s.index.Delete(p.topic))
+		s.refused.Add(1)
 		return
 	}
 	m := &message{
@@ -26,9 +42,25 @@ func (e *Engine) retain(p *publication, now int64) {
 	m.buf = slices.Concat(p.props, p.payload)
 	n := len(p.props)
 	m.props, m.payload = m.buf[:n:n], m.buf[n:]
-	if e.retained.Store(p.topic, m) == nil {
-		e.retainedCount.Add(1)
+	s.bytes.Add(int64(size))
+	s.forget(s.index.Store(p.topic, m))
+}
+
+// forget takes note of a message that has left the index.
+func (s *retainedStore) forget(m *message) {
+	if m != nil {
+		s.bytes.Add(-int64(m.size()))
 	}
+}
+
+// drop removes m, which has expired, unless it was replaced in the meantime.
+func (s *retainedStore) drop(m *message) {
+	old := s.index.Delete(m.topic)
+	if old != nil && old != m {
+		s.forget(s.index.Store(m.topic, old))
+		return
+	}
+	s.forget(old)
 }
 
 // sendRetained puts the retained messages that match a new Subscription into
@@ -37,9 +69,9 @@ func (s *Session) sendRetained(filter string, o topics.Options) {
 	l := s.loop
 	r := receiverOf(topics.Entry[*Session]{Subscriber: s, Options: o})
 	limit := l.engine.limits.RetainedBacklog
-	l.engine.retained.Match(filter, func(name string, m *message) bool {
+	l.engine.retained.index.Match(filter, func(_ string, m *message) bool {
 		if m.expired(l.now) {
-			l.engine.dropRetained(name, m)
+			l.engine.retained.drop(m)
 			return true
 		}
 		if s.backlog.len() >= limit {
@@ -51,18 +83,4 @@ func (s *Session) sendRetained(filter string, o topics.Options) {
 		s.backlog.push(queued{msg: m, receiver: &r, retained: true}) // [MQTT-3.3.1-8]
 		return true
 	})
-}
-
-// dropRetained removes m unless it was replaced in the meantime.
-func (e *Engine) dropRetained(name string, m *message) {
-	old := e.retained.Delete(name)
-	switch {
-	case old == nil:
-	case old != m:
-		if e.retained.Store(name, old) != nil {
-			e.retainedCount.Add(-1)
-		}
-	default:
-		e.retainedCount.Add(-1)
-	}
 }

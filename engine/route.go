@@ -49,6 +49,7 @@ type route struct {
 	local  []receiver
 	remote []remoteReceivers
 	shared []sharedReceivers
+	size   int // receivers in all of them
 
 	// decisions remembers for some classes of principals whether they may
 	// publish here; turn is the one replaced next.
@@ -83,6 +84,7 @@ func (r *route) decide(g *security.Grant) security.Decision {
 // drops what is not in use, at no cost for what is.
 type routeCache struct {
 	young, old map[string]*route
+	receivers  int // resolved into the young generation
 }
 
 func (c *routeCache) get(topic []byte) *route {
@@ -97,9 +99,11 @@ func (c *routeCache) get(topic []byte) *route {
 }
 
 func (c *routeCache) put(r *route) {
-	if c.young == nil || len(c.young) >= maxRoutes {
+	c.receivers += r.size
+	if c.young == nil || len(c.young) >= maxRoutes || c.receivers > maxRouteReceivers {
 		c.old = c.young
 		c.young = make(map[string]*route)
+		c.receivers = r.size
 	}
 	c.young[r.topic] = r
 }
@@ -110,8 +114,8 @@ func (l *loop) routeOf(topic []byte) *route {
 	if r == nil {
 		name := string(topic)
 		r = &route{topic: name, shard: l.engine.trie.Shard(name)}
-		l.routes.put(r)
 		l.resolve(r)
+		l.routes.put(r)
 		return r
 	}
 	l.refresh(r)
@@ -121,6 +125,7 @@ func (l *loop) routeOf(topic []byte) *route {
 func (l *loop) refresh(r *route) {
 	if l.engine.trie.StampOf(r.shard) != r.stamp {
 		l.resolve(r)
+		l.routes.put(r)
 	}
 }
 
@@ -132,9 +137,10 @@ func (l *loop) resolve(r *route) {
 	// stale at once rather than never.
 	r.stamp = trie.StampOf(r.shard)
 	trie.Match(r.topic, &l.matched)
-	r.local, r.remote, r.shared = nil, nil, nil
+	r.local, r.remote, r.shared, r.size = nil, nil, nil, 0
 	if len(l.matched.Entries) > 0 {
 		all := merge(l.matched.Entries)
+		r.size += len(all)
 		n := 0
 		for _, rc := range all {
 			if rc.session.loop == l {
@@ -157,6 +163,7 @@ func (l *loop) resolve(r *route) {
 			shared.members[j] = receiverOf(e)
 		}
 		r.shared = append(r.shared, shared)
+		r.size += len(shared.members)
 	}
 }
 

@@ -79,6 +79,7 @@ func (s *Session) end() {
 	s.backlog.clear()
 	s.inflight.clear()
 	l.stats.Sessions--
+	l.engine.sessions.Add(-1)
 	if l.sessions[s.clientID] == s { // not replaced by a new one
 		delete(l.sessions, s.clientID)
 		l.engine.registry.Delete(s.clientID)

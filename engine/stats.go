@@ -11,6 +11,7 @@ type Stats struct {
 	Sessions      int64 // connected or not
 	Subscriptions int64
 	Retained      int64
+	RetainedBytes int64 // Topic Names, properties and payloads
 
 	ConnectionsOpened     uint64 // accepted, and past the TLS handshake
 	ConnectionsAccepted   uint64 // CONNACK with Success
@@ -32,6 +33,7 @@ type Stats struct {
 	MessagesQueued   uint64 // that had to wait in a Session
 	MessagesDropped  uint64 // for a receiver that was not there or did not take them
 	MessagesExpired  uint64
+	RetainedRefused  uint64 // retained messages that the bounds left no room for
 	MessagesTooLarge uint64 // for a receiver's Maximum Packet Size
 	WillsPublished   uint64
 	SessionsExpired  uint64
@@ -109,7 +111,9 @@ func (e *Engine) Stats(ctx context.Context) (Stats, error) {
 			return Stats{}, ErrClosed
 		}
 	}
-	sum.Retained = e.retainedCount.Load()
+	sum.Retained = int64(e.retained.index.Len())
+	sum.RetainedBytes = e.retained.bytes.Load()
+	sum.RetainedRefused = e.retained.refused.Load()
 	e.early.addTo(&sum)
 	sum.EventsDropped = e.events.dropped.Load()
 	return sum, nil
