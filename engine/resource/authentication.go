@@ -1,0 +1,219 @@
+package resource
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/weirmq/weir/security"
+)
+
+// Authentication methods, as the API spells them.
+const (
+	methodX509                = "X509"
+	methodServiceAccountToken = "ServiceAccountToken"
+	methodCustom              = "Custom"
+)
+
+// defaultTrustedCA is the ConfigMap of an X509 method that names none.
+const defaultTrustedCA = "client-ca"
+
+// authentication is a BrokerAuthentication.
+type authentication struct {
+	object       *Object
+	methods      []x509Method
+	listenerRefs []string // first preview: the listeners it is for
+}
+
+// x509Method is one element of authenticationMethods. It is the only method of
+// this version.
+type x509Method struct {
+	path                string // of the settings
+	node                *node  // the settings
+	trustedClientCACert string
+	entries             []security.X509Entry
+}
+
+// methodSpelling is how a method and the key of its settings may be written,
+// the current spelling first.
+type methodSpelling struct {
+	method   string
+	aliases  []string
+	settings []string
+}
+
+var methodSpellings = []methodSpelling{
+	{methodX509, []string{"x509Credentials"}, []string{"x509Settings", "x509Credentials", "x509"}},
+	{methodServiceAccountToken, []string{"sat"}, []string{"serviceAccountTokenSettings", "serviceAccountToken", "sat"}},
+	{methodCustom, nil, []string{"customSettings", "custom"}},
+}
+
+func decodeAuthentication(d *decoder, spec *node) *authentication {
+	a := &authentication{object: d.object}
+	d.mapping(spec, "spec",
+		required("authenticationMethods", func(n *node, path string) {
+			if n.kind == sequenceNode && len(n.items) == 0 {
+				d.fail(n, path, "", "is empty", "give at least one method, or remove the authenticationRef of the ports")
+			}
+			d.list(func(n *node, path string) { d.method(a, n, path) })(n, path)
+		}),
+		optional("listenerRef", d.listenerRefs(&a.listenerRefs)),
+		optional("provisioningState", d.anything),
+	)
+	return a
+}
+
+// listenerRefs reads the link of the first preview, a name or a list of names.
+func (d *decoder) listenerRefs(to *[]string) reader {
+	return func(n *node, path string) {
+		if n.kind == stringNode {
+			*to = append(*to, n.text)
+			return
+		}
+		d.strs(to)(n, path)
+	}
+}
+
+// method reads one element of authenticationMethods: a method and the settings
+// that belong to it. In the first preview the key of the settings stood for
+// the method.
+func (d *decoder) method(a *authentication, n *node, path string) {
+	var written string
+	settings := make(map[string]pair) // by method
+	fields := []field{optional("method", d.str(&written))}
+	for _, s := range methodSpellings {
+		fields = append(fields, optional(strings.Join(s.settings, "|"), func(n *node, path string) {
+			settings[s.method] = pair{path, n}
+		}))
+	}
+	for _, removed := range []string{"usernamePassword", "svid"} {
+		fields = append(fields, optional(removed, func(n *node, path string) {
+			d.notSupported(n, path, "", "use an X509 method")
+			settings[removed] = pair{path, n}
+		}))
+	}
+	d.mapping(n, path, fields...)
+
+	method := d.methodName(n, path, written, settings)
+	for other, s := range settings {
+		if method != "" && other != method {
+			d.fail(s.value, s.key, "", "does not belong to method "+method, "an element has one method and its settings: make it an element of its own")
+		}
+	}
+	s, ok := settings[method]
+	if method != "" && !ok {
+		d.fail(n, join(path, spellingOf(method).settings[0]), "", "is missing", "method "+method+" needs its settings")
+	}
+	if !ok {
+		return
+	}
+	switch method {
+	case methodX509:
+		a.methods = append(a.methods, d.x509(s.value, s.key))
+	case methodServiceAccountToken:
+		d.serviceAccountToken(s.value, s.key)
+		d.notSupported(n, path, method, "use an X509 method")
+	case methodCustom:
+		d.custom(s.value, s.key)
+		d.notSupported(n, path, method, "use an X509 method")
+	}
+}
+
+// methodName returns the method in the API's spelling, or "".
+func (d *decoder) methodName(n *node, path, written string, settings map[string]pair) string {
+	if written == "" {
+		if n.get("method") != nil || n.kind != mappingNode {
+			return ""
+		}
+		if len(settings) != 1 {
+			d.fail(n, join(path, "method"), "", "is missing", "use "+methodX509)
+			return ""
+		}
+		for method := range settings {
+			if spellingOf(method) != nil {
+				return method
+			}
+		}
+		return ""
+	}
+	for _, s := range methodSpellings {
+		for _, alias := range append([]string{s.method}, s.aliases...) {
+			if strings.EqualFold(written, alias) {
+				return s.method
+			}
+		}
+	}
+	d.fail(n.get("method"), join(path, "method"), written, "is not an authentication method",
+		"use "+orList([]string{methodX509, methodServiceAccountToken, methodCustom}))
+	return ""
+}
+
+func spellingOf(method string) *methodSpelling {
+	for i := range methodSpellings {
+		if methodSpellings[i].method == method {
+			return &methodSpellings[i]
+		}
+	}
+	return nil
+}
+
+// x509 reads the settings of an X509 method.
+func (d *decoder) x509(n *node, path string) x509Method {
+	m := x509Method{path: path, node: n, trustedClientCACert: defaultTrustedCA}
+	validation := "None"
+	d.mapping(n, path,
+		optional("trustedClientCaCert|trustedClientCaCertConfigMap", d.matching(&m.trustedClientCACert, caNameProblem)),
+		optional("authorizationAttributes", d.entries(func(name string, n *node, path string) {
+			e := security.X509Entry{Name: name}
+			d.mapping(n, path,
+				required("subject", d.str(&e.Subject)),
+				required("attributes", d.stringMap(&e.Attributes)),
+			)
+			m.entries = append(m.entries, e)
+		})),
+		optional("attributes", func(n *node, path string) {
+			d.notSupported(n, path, "", "write the entries of the Secret under authorizationAttributes")
+		}),
+		optional("additionalValidation", func(n *node, path string) {
+			d.enum(&validation, "None", "AzureDeviceRegistry")(n, path)
+			if validation != "None" {
+				d.notSupported(n, path, validation, "use None")
+			}
+		}),
+	)
+	return m
+}
+
+// serviceAccountToken checks the settings of a method that comes later.
+func (d *decoder) serviceAccountToken(n *node, path string) {
+	var audiences []string
+	d.mapping(n, path, required("audiences", d.strs(&audiences)))
+	if at := n.get("audiences"); at != nil && at.kind == sequenceNode && len(audiences) == 0 {
+		d.fail(at, join(path, "audiences"), "", "is empty", "name at least one audience that a token must be for")
+	}
+}
+
+// custom checks the settings of a method that comes later.
+func (d *decoder) custom(n *node, path string) {
+	var endpoint, ignored string
+	var headers map[string]string
+	d.mapping(n, path,
+		required("endpoint", d.matching(&endpoint, endpointProblem)),
+		optional("caCertConfigMap|caCert", d.matching(&ignored, caNameProblem)),
+		optional("auth", func(n *node, path string) {
+			d.mapping(n, path, required("x509", func(n *node, path string) {
+				d.mapping(n, path,
+					required("secretRef|secretName", d.matching(&ignored, referenceProblem(KindSecret))),
+					optional("namespace", d.anything),
+				)
+			}))
+		}),
+		optional("headers", d.stringMap(&headers)),
+	)
+}
+
+func endpointProblem(s string) string {
+	if u, err := url.Parse(s); err != nil || u.Scheme != "https" || u.Host == "" {
+		return "is not an https URL, and credentials are sent to no other"
+	}
+	return ""
+}

@@ -1,0 +1,68 @@
+// Package resource turns a directory of manifests into what an engine serves,
+// follows the directory while it changes, and stores objects in it the way
+// kubectl's verbs do.
+//
+// # The directory
+//
+// Every file named *.yaml, *.yml or *.json holds objects: one or several YAML
+// documents, a List, or one of the JSON fragments that a portal takes (an
+// x509Settings object, an array of rules, a properties object), which get
+// their name from the file. The kinds are BrokerListener,
+// BrokerAuthentication, BrokerAuthorization, Broker, Secret, ConfigMap and
+// ServiceAccount, in the API versions and spellings of every release; other
+// kinds are passed over with a warning. The files
+//
+//	secrets/NAME/KEY
+//	configmaps/NAME/KEY
+//
+// are the Secrets and ConfigMaps that Kubernetes mounts as volumes. Names that
+// begin with a dot are passed over, keys that begin with a single one excepted.
+//
+// Beyond the fields of the kinds' own API, a port may have an address to bind and
+// tls.minVersion, "1.2" or "1.3"; authorizationPolicies may have
+// onPolicyChange, Reevaluate or Disconnect. Without an address a ClusterIp
+// listener is bound to 127.0.0.1 and any other to all interfaces; a NodePort
+// listener also listens on nodePort. Port 0 is any free port.
+//
+// # What is in force
+//
+// [Load] always yields a [Snapshot], and it fails closed:
+//
+//   - An object with an error keeps its last version without one, taken from
+//     the previous Snapshot. If there is none, which is so at start, the ports
+//     that need the object stay closed. Everything else is served.
+//   - An object that is gone is gone: a port that refers to a missing
+//     BrokerAuthentication, BrokerAuthorization or ConfigMap is closed until
+//     the object is back.
+//   - A port whose server certificate is missing waits for it, and opens by
+//     itself when it appears.
+//   - Two ports with the same number: the one that is being served stays, and
+//     the other does not open; at start neither opens.
+//
+// A [Controller] does this for a running engine; it takes changes over within
+// a second, and tells each problem once. Limits are those of the start.
+//
+// # Identity
+//
+// What a Snapshot takes over unchanged from the previous one is the same
+// pointer: the *tlsstate.Config, *security.Chain and *security.Table of a port
+// change only if something in them did, CA certificates and keys included.
+//
+// # Borrowed memory
+//
+// Nothing is lent. What a Snapshot or Object returns must not be modified.
+//
+// # Concurrency
+//
+// A Snapshot, an Object and a Report never change and are safe for concurrent
+// use. The methods of Store may be called concurrently, from several processes
+// too, and while a Controller reads: every file is replaced atomically.
+// Controller and Watcher run once.
+//
+// # Errors
+//
+// What is wrong in a directory is a list of [Problem] values, each of which
+// prints as one line. The verbs of a Store return [ManifestError],
+// [NotFoundError], [AlreadyExistsError] and [UnknownKindError]. Data of
+// Secrets is in none of them.
+package resource
