@@ -87,7 +87,6 @@ var (
 	errPubrelReasonCode        = protocolError("MQTT-3.6.2-1", "Reason Code is not for PUBREL")
 	errPubcompReasonCode       = protocolError("MQTT-3.7.2-1", "Reason Code is not for PUBCOMP")
 	errSubscriptionIDZero      = protocolError("3.8.2.1.2", "Subscription Identifier is 0")
-	errPayloadFormatIndicator  = protocolError("3.3.2.3.2", "Payload Format Indicator is neither 0 nor 1")
 	errReceiveMaximumZero      = protocolError("3.1.2.11.3", "Receive Maximum is 0")
 	errMaximumPacketSizeZero   = protocolError("3.1.2.11.4", "Maximum Packet Size is 0")
 	errAuthenticationNoMethod  = protocolError("3.1.2.11.10", "Authentication Data without Authentication Method")

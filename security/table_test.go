@@ -26,9 +26,9 @@ func (s *source) pick(n int) int {
 
 func (s *source) of(list ...string) string { return list[s.pick(len(list))] }
 
-func (s *source) many(limit int, make func() string) (list []string) {
+func (s *source) many(limit int, one func() string) (list []string) {
 	for range s.pick(limit + 1) {
-		list = append(list, make())
+		list = append(list, one())
 	}
 	return list
 }

@@ -157,7 +157,7 @@ func (p *demoPKI) replace(name string, why error, certPEM []byte, keyPEM func() 
 		if err == nil {
 			reason = why.Error()
 		} else if !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("keeping a copy of %s, which cannot be used (%v): %w", path, why, err)
+			return fmt.Errorf("keeping a copy of %s, which cannot be used (%w): %w", path, why, err)
 		}
 	}
 	if err := writePair(crt, certPEM, key, keyPEM); err != nil {

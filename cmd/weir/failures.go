@@ -42,7 +42,8 @@ func (f failures) Unwrap() []error { return f }
 // printError prints an error as kubectl does: what a server would have said
 // stands by itself, and everything else gets a label.
 func printError(w io.Writer, err error) {
-	if all, ok := err.(failures); ok {
+	var all failures
+	if errors.As(err, &all) {
 		for _, err := range all {
 			printError(w, err)
 		}
