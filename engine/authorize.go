@@ -188,6 +188,22 @@ type question struct {
 	topic  string
 }
 
+// unanswered returns those of qs that must be asked. It is all of them when
+// the answers to others would have to go for want of room: one packet or
+// Session whose questions drove each other out would be asked about for ever.
+func (d *decisions) unanswered(qs []question) []question {
+	var missing []question
+	for _, q := range qs {
+		if _, ok := d.answers[q]; !ok {
+			missing = append(missing, q)
+		}
+	}
+	if len(missing) > 0 && len(d.answers)+len(missing) > maxDecisions {
+		return qs
+	}
+	return missing
+}
+
 // decided returns the Authorizer's answer, or has it asked.
 func (c *conn) decided(a security.Action, topic string) (allowed, known bool) {
 	q := question{a, topic}
@@ -231,12 +247,9 @@ func (c *conn) knowsRights(s *Session) bool {
 	}
 	var qs []question
 	for _, sub := range s.subscriptions.all() {
-		q := question{security.ActionSubscribe, sub.filter}
-		if _, ok := c.decisions.answers[q]; !ok {
-			qs = append(qs, q)
-		}
+		qs = append(qs, question{security.ActionSubscribe, sub.filter})
 	}
-	if len(qs) > 0 {
+	if qs = c.decisions.unanswered(qs); len(qs) > 0 {
 		c.askAuthorizer(qs, c.claimSession)
 	}
 	return len(qs) == 0

@@ -86,12 +86,9 @@ func (c *conn) knowsAnswers(p *codec.Subscribe) bool {
 	}
 	var qs []question
 	for i := range p.Subscriptions {
-		q := question{security.ActionSubscribe, string(p.Subscriptions[i].TopicFilter)}
-		if _, ok := c.decisions.answers[q]; !ok {
-			qs = append(qs, q)
-		}
+		qs = append(qs, question{security.ActionSubscribe, string(p.Subscriptions[i].TopicFilter)})
 	}
-	if len(qs) > 0 {
+	if qs = c.decisions.unanswered(qs); len(qs) > 0 {
 		c.askAuthorizer(qs, func() {})
 	}
 	return len(qs) == 0
