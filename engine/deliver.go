@@ -80,7 +80,7 @@ func (l *loop) deliverShared(p *publication, g *sharedReceivers) {
 	if n == 0 {
 		return
 	}
-	start := g.cursor.Add(1)
+	start := g.cursor.Add(1) - 1
 	choice := start % n
 	for i := range n {
 		if g.members[(start+i)%n].session.available.Load() {

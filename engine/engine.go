@@ -145,7 +145,7 @@ func (e *Engine) open() (err error) {
 		}
 		e.ports[p.name] = p
 	}
-	e.goroutines.Go(e.events.run)
+	e.events.start()
 	if err := e.reactor.start(); err != nil {
 		return err
 	}
@@ -190,7 +190,7 @@ func (e *Engine) Apply(ctx context.Context, listeners []Listener) error {
 	// address.
 	for name, p := range e.ports {
 		l, ok := wanted[name]
-		if ok && l.Address == p.address && (l.Listener == nil || l.Listener == p.listener) && (l.TLS == nil) == (p.spec.TLS == nil) {
+		if ok && l.Address == p.address && (l.Listener == nil || same(l.Listener, p.listener)) && (l.TLS == nil) == (p.spec.TLS == nil) {
 			continue
 		}
 		e.removePort(p)
@@ -253,13 +253,13 @@ func (e *Engine) drain() {
 	for _, p := range e.ports {
 		p.close()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), e.limits.DrainTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), e.limits.DrainTimeout+drainGrace)
 	defer cancel()
 	drained := make(chan struct{}, len(e.loops))
 	for _, l := range e.loops {
-		l.post((*loop).drain)
-		// Behind it, so that it runs in a later turn than the one that closes.
-		l.post(func(l *loop) { l.post(func(*loop) { drained <- struct{}{} }) })
+		l.post(func(l *loop) {
+			l.drain(l.now+int64(e.limits.DrainTimeout), func() { drained <- struct{}{} })
+		})
 	}
 	for range e.loops {
 		select {
@@ -280,13 +280,27 @@ func (e *Engine) halt() {
 	e.stop()
 	e.reactor.shutdown()
 	e.goroutines.Wait()
+	e.events.finish() // last: all of the above say why connections ended
 }
 
-// drain ends the loop's connections. Wills are not published: everyone they
-// could go to is being told the same.
-func (l *loop) drain() {
+// drain ends the loop's connections, and calls drained when there are none
+// left. Those whose Clients have not taken what was written are left until
+// they have, or until the loop's time is until. Wills are not published:
+// everyone they could go to is being told the same.
+func (l *loop) drain(until int64, drained func()) {
 	l.draining = true
+	l.lingerUntil, l.drained = until, drained
 	for c := l.conns.first; c != nil; c = c.next {
 		c.disconnect(codec.ServerShuttingDown, CloseServerShuttingDown)
 	}
+}
+
+// lingers keeps a closed connection of a loop that drains as long as there is
+// output in its transport, which would be lost.
+func (l *loop) lingers(c *conn) bool {
+	if !l.draining || l.now >= l.lingerUntil || c.tr.buffered() == 0 {
+		return false
+	}
+	l.lingering = append(l.lingering, c)
+	return true
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +21,8 @@ type eventQueue struct {
 	engine  *Engine
 	queue   chan logEntry
 	dropped atomic.Uint64
+	quit    chan struct{} // closed when nothing more will be put
+	running sync.WaitGroup
 }
 
 // logEntry is an event or a panic.
@@ -43,6 +46,7 @@ type panicReport struct {
 func (q *eventQueue) init(e *Engine) {
 	q.engine = e
 	q.queue = make(chan logEntry, maxEvents)
+	q.quit = make(chan struct{})
 }
 
 func (q *eventQueue) put(entry logEntry) {
@@ -53,14 +57,22 @@ func (q *eventQueue) put(entry logEntry) {
 	}
 }
 
-// run logs until the engine stops, and then what is left.
+// start begins to log.
+func (q *eventQueue) start() { q.running.Go(q.run) }
+
+// finish logs what is left.
+func (q *eventQueue) finish() {
+	close(q.quit)
+	q.running.Wait()
+}
+
 func (q *eventQueue) run() {
 	said := uint64(0)
 	for {
 		select {
 		case entry := <-q.queue:
 			q.handle(entry)
-		case <-q.engine.background.Done():
+		case <-q.quit:
 			for {
 				select {
 				case entry := <-q.queue:

@@ -54,9 +54,8 @@ func (c *conn) handlePublish(f codec.Frame) (done bool) {
 		return true
 	}
 
-	l.props = p.ForwardProperties(l.props[:0])
 	pub := publication{
-		topic: r.topic, props: l.props, payload: p.Payload,
+		topic: r.topic, props: l.forwarded(p.ForwardProperties(l.props), p.Raw), payload: p.Payload,
 		qos: p.QoS, retain: p.Retain,
 		hasExpiry: p.HasMessageExpiryInterval, expiry: p.MessageExpiryInterval,
 		published: l.now, from: c.session,

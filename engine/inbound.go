@@ -4,8 +4,6 @@ import (
 	"errors"
 	"io"
 
-	"github.com/valyala/bytebufferpool"
-
 	"github.com/weirmq/weir/codec"
 )
 
@@ -73,7 +71,7 @@ func (c *conn) keep(rest []byte) {
 	switch {
 	case c.state >= stateClosing || len(rest) == 0:
 		if c.carry != nil {
-			bytebufferpool.Put(c.carry)
+			c.loop.buffers.put(c.carry)
 			c.carry = nil
 		}
 	case c.carry != nil:
@@ -84,7 +82,7 @@ func (c *conn) keep(rest []byte) {
 			c.close(CloseQuotaExceeded)
 			return
 		}
-		c.carry = bytebufferpool.Get()
+		c.carry = c.loop.buffers.get()
 		c.carry.B = append(c.carry.B[:0], rest...)
 	}
 }
@@ -113,10 +111,9 @@ func (c *conn) nextPacket(b []byte) (size int, ok bool) {
 	return size, c.handle(f)
 }
 
-// looksLikeTLS recognizes the record header of a ClientHello.
-func looksLikeTLS(b []byte) bool {
-	return len(b) >= 2 && b[0] == 0x16 && b[1] == 0x03
-}
+// looksLikeTLS recognizes the record type of a ClientHello. No Control Packet
+// begins like that, so the first byte, which may come alone, is enough.
+func looksLikeTLS(b []byte) bool { return b[0] == 0x16 }
 
 // handle reacts to one Control Packet. It returns false if the packet has to
 // be handled again, because it needs an answer that is not there yet; nothing

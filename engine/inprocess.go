@@ -46,16 +46,14 @@ var ErrBusy = errors.New("engine: busy")
 //
 // Messages of one topic published one after another arrive in that order.
 func (e *Engine) Publish(ctx context.Context, m Message) error {
-	if m.QoS > 2 {
-		return fmt.Errorf("engine: QoS %d does not exist", m.QoS)
-	}
-	if !e.validTopicName([]byte(m.TopicName)) {
-		return fmt.Errorf("engine: %q is not a Topic Name", m.TopicName)
+	props, err := e.encode(&m)
+	if err != nil {
+		return err
 	}
 	if err := e.ready(); err != nil {
 		return err
 	}
-	props, payload := m.properties(), bytes.Clone(m.Payload)
+	payload := bytes.Clone(m.Payload)
 	// One loop for each topic, so that order is kept.
 	l := e.loops[topicHash(m.TopicName)%uint64(len(e.loops))]
 	if l.inbox.depth.Load() > maxMailboxMessages {
@@ -97,6 +95,57 @@ func (e *Engine) ready() error {
 	default:
 		return ErrNotRunning
 	}
+}
+
+// encode returns the properties that are forwarded. It checks m as it would be
+// checked if a Client sent it, by the same code: what gets past here must not
+// be a Malformed Packet for the Clients that receive it.
+func (e *Engine) encode(m *Message) (props []byte, err error) {
+	if m.QoS > 2 {
+		return nil, fmt.Errorf("engine: QoS %d does not exist", m.QoS)
+	}
+	if !e.validTopicName(bytesOf(m.TopicName)) {
+		return nil, fmt.Errorf("engine: %.100q is not a Topic Name", m.TopicName)
+	}
+	if field := m.tooLong(); field != "" {
+		return nil, fmt.Errorf("engine: %s is longer than 65,535 bytes", field)
+	}
+	props = m.properties()
+	p := codec.Publish{TopicName: bytesOf(m.TopicName), QoS: codec.QoS(m.QoS), Forward: props}
+	if p.QoS > codec.QoS0 {
+		p.PacketID = 1
+	}
+	packet := codec.AppendPublish(nil, codec.V5, &p)
+	if size := len(packet) + len(m.Payload); size > int(e.limits.MaximumPacketSize) {
+		return nil, fmt.Errorf("engine: a PUBLISH of %d bytes is larger than Limits.MaximumPacketSize, which is %d", size, e.limits.MaximumPacketSize)
+	}
+	f, _, err := codec.ReadFrame(packet, 0)
+	if err == nil {
+		err = codec.DecodePublish(&p, codec.V5, f.Flags, f.Body)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("engine: no Client could publish this message: %w", err)
+	}
+	return props, nil
+}
+
+// tooLong names the first field whose length two bytes cannot hold.
+func (m *Message) tooLong() string {
+	const limit = 1<<16 - 1
+	switch {
+	case len(m.ContentType) > limit:
+		return "ContentType"
+	case len(m.ResponseTopic) > limit:
+		return "ResponseTopic"
+	case len(m.CorrelationData) > limit:
+		return "CorrelationData"
+	}
+	for _, u := range m.UserProperties {
+		if len(u.Name) > limit || len(u.Value) > limit {
+			return "a User Property"
+		}
+	}
+	return ""
 }
 
 // properties encodes what is forwarded.
@@ -176,7 +225,7 @@ func (s *Subscription) Close() { s.client.stop() }
 // does not fit is dropped and counted, and nobody else waits.
 //
 // It is a Client in all respects but the network: it speaks MQTT 5 to its
-// loop. It ends with Close or with ctx.
+// loop. It ends with Close, with ctx, or when handler panics, which is logged.
 func (e *Engine) Subscribe(ctx context.Context, filter string, o SubscribeOptions, handler func(*Message)) (*Subscription, error) {
 	if _, rest, shared, err := topics.ParseShared(filter); err != nil || !shared && !topics.ValidFilter(rest) {
 		return nil, fmt.Errorf("engine: %q is not a Topic Filter", filter)
@@ -203,6 +252,7 @@ func (e *Engine) Subscribe(ctx context.Context, filter string, o SubscribeOption
 	})
 	e.goroutines.Go(func() {
 		defer e.containGoroutine()
+		defer c.stop() // also when the handler panics
 		c.run()
 	})
 	stop := context.AfterFunc(ctx, c.stop)

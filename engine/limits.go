@@ -142,6 +142,10 @@ const (
 	// keeps for the next SUBSCRIBE or UNSUBSCRIBE.
 	maxKeptFilters = 1024
 
+	// drainGrace is what Run allows loops beyond DrainTimeout, to close the
+	// connections that have not taken their output by then.
+	drainGrace = time.Second
+
 	// reevaluateChunk is the number of connections re-checked against a new
 	// policy before other work of the loop gets its turn.
 	reevaluateChunk = 256

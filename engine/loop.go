@@ -25,7 +25,10 @@ type loop struct {
 	armed  int64 // when the driver will wake the loop for the wheel; 0: not set
 	inTurn bool
 
-	draining bool // the engine is stopping
+	draining    bool    // the engine is stopping
+	lingering   []*conn // closed, with output that the peer has not taken
+	lingerUntil int64
+	drained     func() // called when all connections have gone
 
 	inbox    mailbox
 	outbox   []*batch // by the other loop's index
@@ -41,6 +44,7 @@ type loop struct {
 	congested []*conn // whose peer takes less than there is
 
 	congestedSpare []*conn // the other of two slices that take turns
+	buffers        bufferStack
 
 	stats Stats
 
@@ -92,6 +96,10 @@ func (l *loop) end() {
 		l.dispatchLeaving()
 	}
 	l.inTurn = false
+	if l.drained != nil && l.conns.len == 0 {
+		l.drained()
+		l.drained = nil
+	}
 	l.arm()
 }
 
@@ -129,6 +137,9 @@ func (l *loop) woken() {
 	if len(l.congested) > 0 {
 		l.pollCongested()
 	}
+	// The end of the turn looks at them again.
+	l.closing = append(l.closing, l.lingering...)
+	l.lingering = l.lingering[:0]
 	l.drainInbox()
 	l.end()
 }
@@ -137,7 +148,7 @@ func (l *loop) woken() {
 // set for already.
 func (l *loop) arm() {
 	next, ok := l.wheel.Next()
-	if len(l.congested) > 0 {
+	if len(l.congested) > 0 || len(l.lingering) > 0 {
 		if at := l.now + int64(congestedPoll); !ok || at < next {
 			next, ok = at, true
 		}
@@ -174,7 +185,9 @@ func (l *loop) reap() bool {
 	for i := 0; i < len(l.closing); i++ {
 		c := l.closing[i]
 		l.closing[i] = nil
-		l.reapOne(c)
+		if !l.lingers(c) {
+			l.reapOne(c)
+		}
 	}
 	l.closing = l.closing[:0]
 	return true

@@ -149,3 +149,13 @@ func (p *publication) done() {
 		p.msg = nil
 	}
 }
+
+// forwarded returns props, the properties of a message that are passed on. If
+// they were gathered in l.props that may have grown; if they are all of raw
+// they are on loan, and must not become the scratch of the next packet.
+func (l *loop) forwarded(props, raw []byte) []byte {
+	if len(props) < len(raw) {
+		l.props = props
+	}
+	return props
+}

@@ -20,7 +20,7 @@ func (c *conn) markDirty() {
 // output returns the buffer to append packets to.
 func (c *conn) output() *bytebufferpool.ByteBuffer {
 	if c.out == nil {
-		c.out = bytebufferpool.Get()
+		c.out = c.loop.buffers.get()
 	}
 	c.markDirty()
 	return c.out
@@ -49,7 +49,7 @@ func (c *conn) flush() {
 		}
 	}
 	if c.out != nil {
-		bytebufferpool.Put(c.out)
+		l.buffers.put(c.out)
 		c.out = nil
 	}
 	if cap(l.sealed) > maxScratch {

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"net"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -195,13 +196,22 @@ func (p *port) change(l Listener) (policyChanged bool, err error) {
 		p.engine.log.Info("listener uses new TLS settings", "listener", p.name)
 	}
 	p.onChange.Store(uint32(l.OnPolicyChange))
-	policyChanged = l.Authenticator != old.Authenticator || l.Authorizer != old.Authorizer
+	policyChanged = !same(l.Authenticator, old.Authenticator) || !same(l.Authorizer, old.Authorizer)
 	if policyChanged {
 		p.policy.Store(newPolicy(&l))
 		p.engine.log.Info("listener uses a new policy", "listener", p.name, "onPolicyChange", l.OnPolicyChange.String())
 	}
 	p.spec = l
 	return policyChanged, nil
+}
+
+// same reports whether two interfaces hold the same value. One that cannot be
+// compared, such as a function, never is.
+func same(a, b any) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }
 
 // errReopen says that a change needs the port to be closed and opened again.

@@ -39,9 +39,10 @@ type gnetReactor struct {
 	wakers      []gnet.Runnable
 
 	// stopping is held for reading by whoever needs the event loops to be
-	// there: gnet would write to descriptors that it has closed.
+	// there, and by shutdown for good: gnet would write to descriptors that it
+	// has closed, and never answer whoever enrolls. Readers try and never
+	// wait, because shutdown waits for some that need the loops to go on.
 	stopping sync.RWMutex
-	stopped  bool
 }
 
 func newGnetReactor(e *Engine) *gnetReactor {
@@ -53,11 +54,10 @@ func (g *gnetReactor) now() int64 { return int64(time.Since(g.base)) }
 func (g *gnetReactor) wake(l *loop) {
 	// This allocates in gnet: once for a turn that has mail, never for a
 	// message.
-	g.stopping.RLock()
-	defer g.stopping.RUnlock()
-	if g.stopped {
+	if !g.stopping.TryRLock() {
 		return
 	}
+	defer g.stopping.RUnlock()
 	if err := g.bells[l.index].Execute(context.Background(), g.wakers[l.index]); err != nil {
 		g.engine.log.Error("cannot wake an event loop", "loop", l.index, "error", err)
 	}
@@ -136,20 +136,17 @@ func (g *gnetReactor) findEventLoop() (el gnet.EventLoop, far int, err error) {
 }
 
 func (g *gnetReactor) enroll(nc net.Conn, p *port, t *tlsstate.Conn) error {
-	g.stopping.RLock()
-	defer g.stopping.RUnlock()
-	if g.stopped {
+	if !g.stopping.TryRLock() {
 		_ = nc.Close()
 		return ErrClosed
 	}
+	defer g.stopping.RUnlock()
 	_, err := g.client.EnrollContext(nc, newConn(p, nil, t))
 	return err
 }
 
 func (g *gnetReactor) shutdown() {
 	g.stopping.Lock()
-	g.stopped = true
-	g.stopping.Unlock()
 	for _, t := range g.alarms {
 		t.Stop()
 	}
@@ -256,13 +253,20 @@ func (g *gnetReactor) enrollDescriptor(fd int, c *conn, to *loop) error {
 	if err != nil {
 		return err
 	}
+	if !g.stopping.TryRLock() {
+		_ = nc.Close()
+		return ErrClosed
+	}
 	result, err := g.bells[to.index].Enroll(gnet.NewContext(context.Background(), c), nc)
 	if err != nil {
+		g.stopping.RUnlock()
 		_ = nc.Close()
 		return err
 	}
 	g.engine.goroutines.Go(func() {
-		if r := <-result; r.Err != nil {
+		r := <-result
+		g.stopping.RUnlock()
+		if r.Err != nil {
 			to.post(func(l *loop) { l.neverArrived(c, r.Err) })
 		}
 	})

@@ -58,7 +58,7 @@ func (l *loop) recheckOne(c *conn) (r reauthentication, again bool) {
 	}
 	p := c.port.policy.Load()
 	switch {
-	case p.authenticator == nil || p.authenticator == c.authenticator:
+	case p.authenticator == nil || same(p.authenticator, c.authenticator):
 	case c.authenticator == nil:
 		c.closeDetail(ClosePolicyChanged, "the port demands authentication now")
 		return r, false

@@ -95,12 +95,16 @@ func (c *conn) sendAgain(id codec.PacketID) bool {
 	if e == nil {
 		return true
 	}
-	if e.state == awaitPubcomp {
-		c.sendAck(codec.TypePubrel, id, codec.Success)
-		return true
-	}
+	// Also for a PUBREL: its PUBCOMP gives a quota back, and one that was not
+	// taken would let more PUBLISH packets go than the Client said
+	// [MQTT-3.3.4-9], and more of them be in flight than Limits.Inflight.
 	if c.sendQuota == 0 {
 		return false
+	}
+	if e.state == awaitPubcomp {
+		c.sendAck(codec.TypePubrel, id, codec.Success)
+		c.sendQuota--
+		return true
 	}
 	var p publication
 	p.of(e.msg)

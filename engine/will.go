@@ -15,10 +15,9 @@ type will struct {
 
 // newWill keeps the Will of a CONNECT, which is borrowed.
 func (l *loop) newWill(w *codec.Will) *will {
-	l.props = w.ForwardProperties(l.props)
 	p := publication{
 		topic:     string(w.TopicName),
-		props:     l.props,
+		props:     l.forwarded(w.ForwardProperties(l.props), w.Raw),
 		payload:   w.Payload,
 		qos:       w.QoS,
 		retain:    w.Retain,
