@@ -29,71 +29,146 @@ func subscribeClient(t testing.TB, m *memoryReactor, mc *memoryConn, v codec.Ver
 	}
 }
 
-// engineRun is one PUBLISH (or a window of them) in and out through the whole
-// engine, acknowledgements included.
-type engineRun struct {
-	m        *memoryReactor
-	pub, sub *memoryConn
-	in       []byte
-	acks     []byte
-	qos      codec.QoS
+// runConfig is what an engineRun consists of.
+type runConfig struct {
+	loops     int
+	version   codec.Version
+	qos       codec.QoS
+	payload   int    // bytes of each message
+	window    int    // PUBLISH packets in one read
+	receivers int    // of each message
+	topics    int    // that are published to in turn
+	policy    string // as in conversations; "": none
 }
 
-func newEngineRun(t testing.TB, loops int, v codec.Version, qos codec.QoS, payload, window int) *engineRun {
-	e, m := newMemoryEngine(t, Options{}, loops)
-	r := &engineRun{m: m, qos: qos}
-	r.pub = connectClient(t, m, e.internal, "pub", v)
-	r.sub = connectClient(t, m, e.internal, "sub", v)
-	subscribeClient(t, m, r.sub, v, "bench/topic", qos)
-	p := codec.Publish{TopicName: []byte("bench/topic"), Payload: make([]byte, payload), QoS: qos, PacketID: 7}
-	for range window {
-		if qos > 0 {
-			p.PacketID++
-		}
-		r.in = codec.AppendPublish(r.in, v, &p)
+// engineRun is a window of PUBLISH packets in and out through the whole
+// engine, acknowledgements included.
+type engineRun struct {
+	runConfig
+	m    *memoryReactor
+	pub  *memoryConn
+	subs []*memoryConn
+	in   [][]byte // a window of PUBLISH packets by topic
+	turn int
+	acks []byte
+}
+
+func newEngineRun(t testing.TB, c runConfig) *engineRun {
+	t.Helper()
+	c.topics, c.receivers = max(c.topics, 1), max(c.receivers, 1)
+	e, m := newMemoryEngine(t, Options{}, c.loops)
+	p := &port{engine: e, name: "run"}
+	p.policy.Store(newPolicy(&Listener{}))
+	if c.policy != "" {
+		p.policy.Store(newPolicy(&Listener{Authenticator: testAuthenticator, Authorizer: compilePolicy(t, c.policy)}))
+	}
+	r := &engineRun{runConfig: c, m: m, pub: connectClient(t, m, p, "pub", c.version)}
+	for i := range c.receivers {
+		sub := connectClient(t, m, p, fmt.Sprint("sub", i), c.version)
+		subscribeClient(t, m, sub, c.version, "bench/+", c.qos)
+		sub.toPeer = make([]byte, 0, 1<<16)
+		r.subs = append(r.subs, sub)
 	}
 	r.pub.toPeer = make([]byte, 0, 1<<16)
-	r.sub.toPeer = make([]byte, 0, 1<<16)
+	for i := range c.topics {
+		q := codec.Publish{TopicName: fmt.Append(nil, "bench/", i), Payload: make([]byte, c.payload), QoS: c.qos, PacketID: 7}
+		var in []byte
+		for range c.window {
+			if c.qos > codec.QoS0 {
+				q.PacketID++
+			}
+			in = codec.AppendPublish(in, c.version, &q)
+		}
+		r.in = append(r.in, in)
+	}
 	return r
 }
 
-func (r *engineRun) once(b testing.TB, v codec.Version) {
-	r.pub.send(r.in)
+// once publishes a window, and ends every handshake that comes of it.
+func (r *engineRun) once(t testing.TB) {
+	r.pub.send(r.in[r.turn%len(r.in)])
+	r.turn++
 	r.m.settle()
-	r.acks = r.acks[:0]
-	if r.qos == codec.QoS1 {
-		out := r.sub.toPeer
-		for len(out) > 0 {
-			_, size, err := codec.ReadFrame(out, 0)
+	delivered := 0
+	for _, sub := range r.subs {
+		delivered += r.answer(t, sub)
+	}
+	r.answer(t, r.pub)
+	if delivered != r.receivers*r.window {
+		t.Fatalf("%d messages were delivered, want %d", delivered, r.receivers*r.window)
+	}
+}
+
+// answer reads what a Client got, and acknowledges it until nothing more
+// comes. It returns the number of messages.
+func (r *engineRun) answer(t testing.TB, mc *memoryConn) (messages int) {
+	for len(mc.toPeer) > 0 {
+		r.acks = r.acks[:0]
+		for out := mc.toPeer; len(out) > 0; {
+			f, size, err := codec.ReadFrame(out, 0)
 			if err != nil || size == 0 || size > len(out) {
-				b.Fatalf("unreadable output: %v", err)
+				t.Fatalf("unreadable output: %v", err)
 			}
-			o := codec.PacketIDOffset(out[:size])
-			r.acks = codec.AppendAck(r.acks, v, codec.TypePuback, codec.PacketID(uint16(out[o])<<8|uint16(out[o+1])), codec.Success)
+			if f.Type == codec.TypePublish {
+				messages++
+			}
+			r.acks = r.appendAnswer(r.acks, f, out[:size])
 			out = out[size:]
 		}
-		r.sub.send(r.acks)
-		r.m.settle()
+		mc.toPeer = mc.toPeer[:0]
+		if len(r.acks) > 0 {
+			mc.send(r.acks)
+			r.m.settle()
+		}
 	}
-	if len(r.sub.toPeer) == 0 || r.sub.closed || r.pub.closed {
-		b.Fatal("nothing was delivered")
+	return messages
+}
+
+func (r *engineRun) appendAnswer(dst []byte, f codec.Frame, packet []byte) []byte {
+	answers := [...]codec.PacketType{
+		codec.TypePubrec: codec.TypePubrel, codec.TypePubrel: codec.TypePubcomp, codec.TypeAuth: 0,
 	}
-	r.sub.toPeer, r.pub.toPeer = r.sub.toPeer[:0], r.pub.toPeer[:0]
+	answer, id := answers[f.Type], f.Body
+	if f.Type == codec.TypePublish {
+		switch f.Flags >> 1 & 3 {
+		case 1:
+			answer, id = codec.TypePuback, packet[codec.PacketIDOffset(packet):]
+		case 2:
+			answer, id = codec.TypePubrec, packet[codec.PacketIDOffset(packet):]
+		}
+	}
+	if answer == 0 {
+		return dst
+	}
+	return codec.AppendAck(dst, r.version, answer, codec.PacketID(uint16(id[0])<<8|uint16(id[1])), codec.Success)
 }
 
 func BenchmarkEngine(b *testing.B) {
 	for _, loops := range []int{1, 2} {
-		for _, qos := range []codec.QoS{0, 1} {
+		for _, qos := range []codec.QoS{0, 1, 2} {
 			for _, window := range []int{1, 32} {
 				b.Run(fmt.Sprintf("loops=%d/qos=%d/window=%d/size=64", loops, qos, window), func(b *testing.B) {
-					r := newEngineRun(b, loops, codec.V5, qos, 64, window)
-					r.once(b, codec.V5)
+					r := newEngineRun(b, runConfig{loops: loops, version: codec.V5, qos: qos, payload: 64, window: window})
+					r.once(b)
 					b.ReportAllocs()
 					for n := 0; n < b.N; n += window {
-						r.once(b, codec.V5)
+						r.once(b)
 					}
 				})
 			}
 		}
+	}
+}
+
+func BenchmarkEngineFanOut(b *testing.B) {
+	for _, qos := range []codec.QoS{0, 1} {
+		b.Run(fmt.Sprintf("receivers=50/qos=%d/size=64", qos), func(b *testing.B) {
+			r := newEngineRun(b, runConfig{loops: 1, version: codec.V5, qos: qos, payload: 64, window: 1, receivers: 50})
+			r.once(b)
+			b.ReportAllocs()
+			for n := 0; n < b.N; n += r.receivers {
+				r.once(b)
+			}
+		})
 	}
 }

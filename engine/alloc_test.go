@@ -1,0 +1,85 @@
+//go:build !race
+
+package engine
+
+import (
+	"testing"
+
+	"github.com/weirmq/weir/codec"
+)
+
+// TestPublishAllocatesNothing holds a message in the steady state to no
+// allocation at all, from the bytes of its PUBLISH to those of every copy and
+// every acknowledgement.
+func TestPublishAllocatesNothing(t *testing.T) {
+	const policy = "* may connect; id:pub may publish bench/#; * may subscribe bench/+"
+	const tokens = "* may connect; user:nobody may publish {principal.clientId}/#; * may publish bench/+; * may subscribe bench/+"
+	for _, c := range []struct {
+		name string
+		run  runConfig
+	}{
+		{"QoS 0, 5.0, one loop", runConfig{loops: 1, version: codec.V5, qos: 0}},
+		{"QoS 0, 5.0, two loops", runConfig{loops: 2, version: codec.V5, qos: 0}},
+		{"QoS 0, 3.1.1, one loop", runConfig{loops: 1, version: codec.V311, qos: 0}},
+		{"QoS 0, 3.1.1, two loops", runConfig{loops: 2, version: codec.V311, qos: 0}},
+		{"QoS 1, 5.0, one loop", runConfig{loops: 1, version: codec.V5, qos: 1}},
+		{"QoS 1, 5.0, two loops", runConfig{loops: 2, version: codec.V5, qos: 1}},
+		{"QoS 1, 3.1.1, one loop", runConfig{loops: 1, version: codec.V311, qos: 1}},
+		{"QoS 1, 3.1.1, two loops", runConfig{loops: 2, version: codec.V311, qos: 1}},
+		{"QoS 2, 5.0, one loop", runConfig{loops: 1, version: codec.V5, qos: 2}},
+		{"QoS 2, 5.0, two loops", runConfig{loops: 2, version: codec.V5, qos: 2}},
+		{"QoS 2, 3.1.1, one loop", runConfig{loops: 1, version: codec.V311, qos: 2}},
+		{"QoS 2, 3.1.1, two loops", runConfig{loops: 2, version: codec.V311, qos: 2}},
+		{"fan-out to 50, QoS 0", runConfig{loops: 1, version: codec.V5, qos: 0, receivers: 50}},
+		{"fan-out to 50, QoS 0, two loops", runConfig{loops: 2, version: codec.V5, qos: 0, receivers: 50}},
+		{"fan-out to 50, QoS 1, two loops", runConfig{loops: 2, version: codec.V5, qos: 1, receivers: 50}},
+		{"window of 32, QoS 1, two loops", runConfig{loops: 2, version: codec.V5, qos: 1, window: 32}},
+		{"alternating topics", runConfig{loops: 1, version: codec.V5, qos: 0, topics: 2}},
+		{"alternating topics, two loops", runConfig{loops: 2, version: codec.V5, qos: 1, topics: 2}},
+		{"100 topics in turn", runConfig{loops: 1, version: codec.V5, qos: 0, topics: 100}},
+		{"with a policy", runConfig{loops: 1, version: codec.V5, qos: 0, policy: policy}},
+		{"with a policy, alternating topics", runConfig{loops: 1, version: codec.V5, qos: 1, topics: 2, policy: policy}},
+		{"with a policy, two loops", runConfig{loops: 2, version: codec.V5, qos: 1, policy: policy}},
+		{"with a policy of tokens, alternating topics", runConfig{loops: 1, version: codec.V5, qos: 0, topics: 2, policy: tokens}},
+		{"payload of 4 KiB, QoS 1, two loops", runConfig{loops: 2, version: codec.V5, qos: 1, payload: 4 << 10}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.run.window = max(c.run.window, 1)
+			r := newEngineRun(t, c.run)
+			// A Receive Maximum of identifiers and every topic once, so that
+			// what grows with use has grown.
+			for range 300 {
+				r.once(t)
+			}
+			if n := testing.AllocsPerRun(300, func() { r.once(t) }); n != 0 {
+				t.Errorf("%v allocations for each window", n)
+			}
+		})
+	}
+}
+
+func TestPingAndCutPacketsAllocateNothing(t *testing.T) {
+	r := newEngineRun(t, runConfig{loops: 1, version: codec.V5, qos: codec.QoS0, window: 1})
+	ping := codec.AppendPingreq(nil)
+	publish := r.in[0]
+	for _, c := range []struct {
+		name string
+		run  func()
+	}{
+		{"PINGREQ", func() { r.pub.send(ping) }},
+		{"PUBLISH in two reads", func() { r.pub.send(publish[:5]); r.pub.send(publish[5:]) }},
+		{"PUBLISH to oneself", func() { r.subs[0].send(publish) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			run := func() {
+				c.run()
+				r.m.settle()
+				r.pub.toPeer, r.subs[0].toPeer = r.pub.toPeer[:0], r.subs[0].toPeer[:0]
+			}
+			run()
+			if n := testing.AllocsPerRun(300, run); n != 0 {
+				t.Errorf("%v allocations", n)
+			}
+		})
+	}
+}

@@ -1,0 +1,499 @@
+package engine
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weirmq/weir/codec"
+	"github.com/weirmq/weir/security"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected output in testdata/sessions")
+
+// TestConversations plays the conversations in testdata/sessions on engines
+// with one, two and three loops. What the engine says must be what the file
+// says, however many loops it has; -update rewrites the file.
+//
+// A file is cases, each of which begins with "== " and has an engine of its
+// own. Lines with '#' are comments. What Clients and the test do:
+//
+//	limits Field=value ...     Limits of the engine; first in a case
+//	policy WHO may ACTION TOPIC ...; ...
+//	                           the port gets this policy; WHO is *, id:X or user:X
+//	policy-disconnect ...      the same with OnPolicyChange Disconnect
+//	gate                       the port gets an Authenticator and Authorizer that wait for:
+//	answer CLIENT QUESTION ... VERDICT
+//	                           VERDICT is allow, deny, fail, panic, or the time it expires in;
+//	                           or "timeout", to wait for the engine to lose patience
+//	dial CLIENT [VERSION]      opens a Network Connection
+//	> CLIENT PACKET            sends a packet, on a new Network Connection if there is none
+//	>+ CLIENT PACKET           the same, in one read with the next
+//	lose CLIENT                loses the Network Connection
+//	window CLIENT BYTES        the Client takes so many bytes more, then no more
+//	read CLIENT BYTES          it takes so many more
+//	advance DURATION           moves the clock
+//
+// and what comes of it, by Client in the order in which they first appear:
+//
+//	< CLIENT PACKET
+//	closed CLIENT REASON
+//	= Field=value ...          Stats, asked for with "stats Field ..."
+func TestConversations(t *testing.T) {
+	files, err := filepath.Glob("testdata/sessions/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no conversations: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if *update {
+				played := ""
+				for _, c := range conversationsIn(string(text)) {
+					played += playConversation(t, c, 1)
+				}
+				if err := os.WriteFile(file, []byte(played), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				text = []byte(played)
+			}
+			for _, c := range conversationsIn(string(text)) {
+				title, _, _ := strings.Cut(c, "\n")
+				t.Run(strings.TrimPrefix(title, "== "), func(t *testing.T) {
+					for _, loops := range []int{1, 2, 3} {
+						t.Run(fmt.Sprintf("loops=%d", loops), func(t *testing.T) {
+							if played := playConversation(t, c, loops); played != c {
+								t.Errorf("this was said, where '-' is expected and '+' is new:\n%s", lineDiff(c, played))
+							}
+						})
+					}
+				})
+			}
+		})
+	}
+}
+
+// conversationsIn cuts a file into its cases. What stands before the first
+// belongs to it.
+func conversationsIn(text string) (cases []string) {
+	for text != "" {
+		n := strings.Index(text[min(3, len(text)):], "\n== ")
+		if n < 0 {
+			return append(cases, text)
+		}
+		n += min(3, len(text)) + 1
+		cases = append(cases, text[:n])
+		text = text[n:]
+	}
+	return cases
+}
+
+// lineDiff shows two texts with what differs marked. Both have the same input
+// lines, so the next equal line is where they go on together.
+func lineDiff(want, got string) string {
+	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
+	var b strings.Builder
+	for len(w) > 0 || len(g) > 0 {
+		switch {
+		case len(w) > 0 && len(g) > 0 && w[0] == g[0]:
+			b.WriteString("  " + w[0] + "\n")
+			w, g = w[1:], g[1:]
+		case len(w) > 0 && isOutput(w[0]):
+			b.WriteString("- " + w[0] + "\n")
+			w = w[1:]
+		case len(g) > 0:
+			b.WriteString("+ " + g[0] + "\n")
+			g = g[1:]
+		default:
+			b.WriteString("- " + w[0] + "\n")
+			w = w[1:]
+		}
+	}
+	return b.String()
+}
+
+func isOutput(line string) bool {
+	return strings.HasPrefix(line, "< ") || strings.HasPrefix(line, "closed ") || strings.HasPrefix(line, "= ")
+}
+
+// conversation is one case at work.
+type conversation struct {
+	t       testing.TB
+	loops   int
+	limits  Limits
+	e       *Engine
+	m       *memoryReactor
+	port    *port
+	gate    *gate
+	clients []*talker
+	out     strings.Builder
+}
+
+// talker is a Client of a conversation.
+type talker struct {
+	name     string
+	version  codec.Version
+	mc       *memoryConn // of its last Network Connection
+	said     bool        // that it was closed
+	gathered []byte      // to be sent with the next packet
+	unread   []byte      // the beginning of a packet, for which the window was too small
+}
+
+// playConversation plays the input of a case and returns it with the output
+// that it had.
+func playConversation(t testing.TB, text string, loops int) string {
+	c := &conversation{t: t, loops: loops}
+	for line := range strings.Lines(text) {
+		if !isOutput(line) {
+			c.play(line)
+		}
+	}
+	if c.e != nil {
+		checkEngine(t, c.e)
+	}
+	return c.out.String()
+}
+
+// play plays one line, which ends with a line break, and writes it down with
+// what comes of it.
+func (c *conversation) play(line string) {
+	c.t.Helper()
+	c.out.WriteString(line)
+	line = strings.TrimSpace(line)
+	if line == "" || line[0] == '#' || strings.HasPrefix(line, "== ") {
+		return
+	}
+	c.do(line)
+	c.listen()
+}
+
+func (c *conversation) fatalf(format string, args ...any) {
+	c.t.Helper()
+	c.t.Fatalf(format, args...)
+}
+
+// do plays one line.
+func (c *conversation) do(line string) {
+	c.t.Helper()
+	verb, rest, _ := strings.Cut(line, " ")
+	if verb == "limits" {
+		c.setLimits(rest)
+		return
+	}
+	c.start()
+	switch verb {
+	case "policy":
+		c.setPolicy(rest, Reevaluate)
+		return
+	case "policy-disconnect":
+		c.setPolicy(rest, Disconnect)
+		return
+	case "gate":
+		c.setGate()
+		return
+	case "advance":
+		d, err := time.ParseDuration(rest)
+		if err != nil {
+			c.fatalf("%s: %v", line, err)
+		}
+		c.m.advance(d)
+		return
+	case "stats":
+		c.stats(strings.Fields(rest))
+		return
+	}
+	name, rest, _ := strings.Cut(rest, " ")
+	k := c.talker(name)
+	switch verb {
+	case "dial":
+		if rest != "" {
+			k.version = versionOf(c.t, rest)
+		}
+		c.dial(k)
+	case ">", ">+":
+		k.gathered = append(k.gathered, encodePacket(c.t, k, rest)...)
+		if verb == ">+" {
+			return
+		}
+		if k.mc == nil || k.mc.closed {
+			c.dial(k)
+		}
+		k.mc.send(k.gathered)
+		k.gathered = nil
+		c.quiesce(k)
+	case "lose":
+		k.mc.drop()
+		k.said = true
+		if c.gate != nil {
+			delete(c.gate.waiting, name)
+		}
+		c.settle()
+	case "window":
+		k.mc.window = atoi(c.t, rest)
+	case "read":
+		k.mc.open(atoi(c.t, rest))
+	case "answer":
+		c.answer(k, rest)
+	default:
+		c.fatalf("%q is not a line of a conversation", line)
+	}
+}
+
+// start makes the engine, once its limits are known.
+func (c *conversation) start() {
+	if c.e != nil {
+		return
+	}
+	c.e, c.m = newMemoryEngine(c.t, Options{Limits: c.limits}, c.loops)
+	c.port = &port{engine: c.e, name: "test"}
+	c.port.policy.Store(newPolicy(&Listener{}))
+}
+
+func (c *conversation) talker(name string) *talker {
+	for _, k := range c.clients {
+		if k.name == name {
+			return k
+		}
+	}
+	k := &talker{name: name, version: codec.V5}
+	c.clients = append(c.clients, k)
+	return k
+}
+
+func (c *conversation) dial(k *talker) {
+	if k.mc != nil && !k.mc.closed {
+		c.fatalf("%s is connected", k.name)
+	}
+	k.mc, k.said, k.unread = c.m.dial(c.port), false, nil
+}
+
+// settle runs the loops and waits until goroutines that have answered are
+// gone, so that what comes next does not depend on how fast they are.
+func (c *conversation) settle() {
+	c.m.settle()
+	if c.gate != nil {
+		for c.e.waiting.Load() > int64(len(c.gate.waiting)) {
+			runtime.Gosched()
+		}
+		c.m.settle()
+	}
+}
+
+// quiesce waits until k's connection needs nothing more of a goroutine but an
+// answer that the conversation gives.
+func (c *conversation) quiesce(k *talker) {
+	c.settleLoops()
+	for c.gate != nil && k.mc.conn.waiting && !k.mc.closed && c.gate.waiting[k.name] == nil {
+		select {
+		case q := <-c.gate.asked:
+			c.gate.waiting[q.client] = q
+		case <-c.m.signal:
+		}
+		c.settleLoops()
+	}
+	c.settle()
+}
+
+func (c *conversation) settleLoops() { c.m.settle() }
+
+// listen writes down what Clients were sent.
+func (c *conversation) listen() {
+	for _, k := range c.clients {
+		if k.mc == nil {
+			continue
+		}
+		k.unread = append(k.unread, k.mc.take()...)
+		for {
+			text, size := describePacket(k.version, k.unread)
+			if size == 0 {
+				break
+			}
+			fmt.Fprintf(&c.out, "< %s %s\n", k.name, text)
+			k.unread = k.unread[size:]
+		}
+		if k.mc.closed && !k.said {
+			k.said = true
+			fmt.Fprintf(&c.out, "closed %s %v\n", k.name, k.mc.conn.reason)
+		}
+	}
+}
+
+// setLimits sets fields of Limits by their names.
+func (c *conversation) setLimits(text string) {
+	v := reflect.ValueOf(&c.limits).Elem()
+	for _, setting := range strings.Fields(text) {
+		name, value, _ := strings.Cut(setting, "=")
+		f := v.FieldByName(name)
+		switch {
+		case !f.IsValid():
+			c.fatalf("Limits has no field %q", name)
+		case f.Type() == reflect.TypeFor[time.Duration]():
+			d, err := time.ParseDuration(value)
+			if err != nil {
+				c.fatalf("%s: %v", setting, err)
+			}
+			f.SetInt(int64(d))
+		case f.CanInt():
+			f.SetInt(int64(atoi(c.t, value)))
+		default:
+			f.SetUint(uint64(atoi(c.t, value)))
+		}
+	}
+}
+
+// stats writes down counters, summed over the loops.
+func (c *conversation) stats(fields []string) {
+	var sum Stats
+	for _, l := range c.e.loops {
+		s := l.stats
+		s.Connections = int64(l.conns.len)
+		sum.add(&s)
+	}
+	sum.Retained = int64(c.e.retained.index.Len())
+	c.out.WriteString("=")
+	for _, name := range fields {
+		f := reflect.ValueOf(sum).FieldByName(name)
+		if !f.IsValid() {
+			c.fatalf("Stats has no field %q", name)
+		}
+		fmt.Fprintf(&c.out, " %s=%v", name, f)
+	}
+	c.out.WriteString("\n")
+}
+
+// setPolicy changes the port as Engine.Apply does.
+func (c *conversation) setPolicy(text string, onChange PolicyChange) {
+	spec := Listener{Authenticator: testAuthenticator, Authorizer: compilePolicy(c.t, text), OnPolicyChange: onChange}
+	changed, err := c.port.change(spec)
+	if err != nil || !changed {
+		c.fatalf("the policy did not change: %v", err)
+	}
+	c.e.recheck(c.port)
+	c.m.settle()
+}
+
+// compilePolicy reads rules such as "id:a may publish a/# b; * may connect".
+func compilePolicy(t testing.TB, text string) *security.Table {
+	t.Helper()
+	var p security.Policy
+	for rule := range strings.SplitSeq(text, ";") {
+		words := strings.Fields(rule)
+		if len(words) == 0 {
+			continue
+		}
+		if len(words) < 3 || words[1] != "may" {
+			t.Fatalf("rule %q: want WHO may ACTION TOPIC ...", rule)
+		}
+		var who security.Principals
+		kind, name, _ := strings.Cut(words[0], ":")
+		switch kind {
+		case "*":
+			who.ClientIDs = []string{"{principal.clientId}"}
+		case "id":
+			who.ClientIDs = []string{name}
+		case "user":
+			who.Usernames = []string{name}
+		default:
+			t.Fatalf("rule %q: WHO is *, id:X or user:X", rule)
+		}
+		action, err := security.ParseAction(words[2])
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Rules = append(p.Rules, security.Rule{
+			Principals:      who,
+			BrokerResources: []security.BrokerResource{{Method: action, Topics: words[3:]}},
+		})
+	}
+	table, err := security.Compile(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table
+}
+
+func atoi(t testing.TB, text string) int {
+	t.Helper()
+	n, err := strconv.ParseInt(text, 0, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(n)
+}
+
+// checkEngine checks what must hold between turns, whatever happened before.
+func checkEngine(t testing.TB, e *Engine) {
+	t.Helper()
+	if err := e.trie.Check(); err != nil {
+		t.Error(err)
+	}
+	if err := e.retained.index.Check(); err != nil {
+		t.Error(err)
+	}
+	stored := int64(0)
+	e.retained.index.Match("#", func(_ string, m *message) bool { stored += int64(m.size()); return true })
+	e.retained.index.Match("$SYS/#", func(_ string, m *message) bool { stored += int64(m.size()); return true })
+	if n := e.retained.bytes.Load(); n != stored {
+		t.Errorf("retained messages: %d bytes are stored, %d are counted", stored, n)
+	}
+	sessions := 0
+	for _, l := range e.loops {
+		sessions += len(l.sessions)
+		checkLoop(t, l)
+	}
+	if n := e.registry.Size(); n != sessions {
+		t.Errorf("Client Identifiers: %d are registered, %d have a Session", n, sessions)
+	}
+}
+
+func checkLoop(t testing.TB, l *loop) {
+	t.Helper()
+	if err := l.wheel.Check(); err != nil {
+		t.Error(err)
+	}
+	if len(l.dirty)+len(l.closing)+len(l.leaving)+l.outboxes != 0 || l.inTurn {
+		t.Errorf("loop %d: the turn was not finished", l.index)
+	}
+	conns, subscriptions := 0, 0
+	for c := l.conns.first; c != nil; c = c.next {
+		conns++
+		if c.loop != l {
+			t.Errorf("loop %d has a connection of loop %d", l.index, c.loop.index)
+		}
+		if c.session != nil && (c.session.conn != c || c.state != stateOpen) {
+			t.Errorf("%q: the connection and its Session do not know each other", c.principal.ClientID)
+		}
+	}
+	if conns != l.conns.len {
+		t.Errorf("loop %d: %d connections, counted as %d", l.index, conns, l.conns.len)
+	}
+	for id, s := range l.sessions {
+		subscriptions += s.subscriptions.len()
+		if home, ok := l.engine.registry.Load(id); !ok || home != l {
+			t.Errorf("%q: the Session is not where the registry says", id)
+		}
+		if s.loop != l || s.ended || s.conn != nil && s.conn.session != s {
+			t.Errorf("%q: the Session is not in order", id)
+		}
+		if n, most := s.inflight.count, int(l.engine.limits.Inflight); n > most {
+			t.Errorf("%q: %d in flight, more than %d", id, n, most)
+		}
+		if c := s.conn; c != nil && len(s.resend) == 0 && s.queue.len > 0 && c.sendQuota > 0 && !c.congested {
+			t.Errorf("%q: %d messages wait for nothing", id, s.queue.len)
+		}
+	}
+	if l.stats.Sessions != int64(len(l.sessions)) || l.stats.Subscriptions != int64(subscriptions) {
+		t.Errorf("loop %d: %d Sessions and %d Subscriptions, counted as %d and %d", l.index,
+			len(l.sessions), subscriptions, l.stats.Sessions, l.stats.Subscriptions)
+	}
+}

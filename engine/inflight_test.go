@@ -1,0 +1,105 @@
+package engine
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/weirmq/weir/codec"
+)
+
+// naiveInflight is what inflight is to be: messages in the order of sending.
+type naiveInflight struct {
+	ids      []codec.PacketID
+	messages []*message
+}
+
+func (n *naiveInflight) remove(i int) {
+	n.ids = slices.Delete(n.ids, i, i+1)
+	n.messages = slices.Delete(n.messages, i, i+1)
+}
+
+func TestInflightAgreesWithAList(t *testing.T) {
+	manySeeds(t, func(t *testing.T, r *rand.Rand) {
+		f := inflight{last: codec.PacketID(r.Uint32())} // so that some wrap around
+		var naive naiveInflight
+		most := 1 + r.IntN(300)
+		for range 3000 {
+			switch n := len(naive.ids); {
+			case n < most && r.IntN(5) < 3:
+				m := testMessage("a", nil)
+				e := f.add(inflightMessage{msg: m})
+				if e.id == 0 || slices.Contains(naive.ids, e.id) {
+					t.Fatalf("Packet Identifier %d is 0 or in use [MQTT-2.2.1-4]", e.id)
+				}
+				naive.ids, naive.messages = append(naive.ids, e.id), append(naive.messages, m)
+			case n > 0:
+				// The oldest mostly, as acknowledgements come.
+				i := min(r.IntN(n), r.IntN(n), r.IntN(n))
+				e := f.find(naive.ids[i])
+				if e == nil || e.msg != naive.messages[i] {
+					t.Fatalf("Packet Identifier %d is not found", naive.ids[i])
+				}
+				m := e.msg
+				m.ref(1)
+				f.remove(e)
+				if refs := m.refs.Load(); refs != 1 {
+					t.Fatalf("%d references are left, not the test's own", refs)
+				}
+				m.release()
+				naive.remove(i)
+			}
+			if id := codec.PacketID(r.Uint32()); !slices.Contains(naive.ids, id) && f.find(id) != nil {
+				t.Fatalf("Packet Identifier %d is found, and not in flight", id)
+			}
+			if f.count != len(naive.ids) {
+				t.Fatalf("%d in flight, counted as %d", len(naive.ids), f.count)
+			}
+		}
+		want := make([]uint16, len(naive.ids))
+		for i, id := range naive.ids {
+			want[i] = uint16(id)
+		}
+		if got := f.inOrder(nil); !slices.Equal(got, want) {
+			t.Fatalf("in order of sending [MQTT-4.6.0-1]:\n%d\nwant\n%d", got, want)
+		}
+		f.clear()
+		if f.count != 0 || len(f.inOrder(nil)) != 0 {
+			t.Fatal("clear leaves something")
+		}
+	})
+}
+
+func TestInflightTakesEveryPacketIdentifier(t *testing.T) {
+	var f inflight
+	var used [1 << 16]bool
+	add := func() codec.PacketID {
+		id := f.add(inflightMessage{}).id
+		if id == 0 || used[id] {
+			t.Fatalf("Packet Identifier %d is 0 or in use [MQTT-2.2.1-4]", id)
+		}
+		used[id] = true
+		return id
+	}
+	for range 65535 {
+		add()
+	}
+	for _, id := range []codec.PacketID{1, 65535, 256, 32768} {
+		f.remove(f.find(id))
+		used[id] = false
+		if got := add(); got != id {
+			t.Fatalf("the only free Packet Identifier is %d, not %d", id, got)
+		}
+	}
+}
+
+func TestInflightUsesIdentifiersInTurn(t *testing.T) {
+	var f inflight
+	for want := range codec.PacketID(1000) {
+		e := f.add(inflightMessage{})
+		if e.id != want+1 {
+			t.Fatalf("Packet Identifier %d, want %d: one that was acknowledged just now may still be on its way", e.id, want+1)
+		}
+		f.remove(e)
+	}
+}

@@ -1,0 +1,115 @@
+package engine
+
+import (
+	"math/rand/v2"
+	"sync"
+	"testing"
+)
+
+// taken lists the batches that take returned.
+func taken(b *batch) (list []*batch) {
+	for ; b != nil; b = b.next {
+		list = append(list, b)
+	}
+	return list
+}
+
+func TestMailboxAgreesWithASlice(t *testing.T) {
+	manySeeds(t, func(t *testing.T, r *rand.Rand) {
+		var m mailbox
+		var naive []*batch
+		depth, rung := 0, false
+		for range 1000 {
+			if r.IntN(4) > 0 {
+				b := &batch{deliveries: make([]delivery, r.IntN(3))}
+				depth += len(b.deliveries)
+				// The first after a take wakes the loop, the others rely on it.
+				if wake := m.push(b); wake == rung {
+					t.Fatalf("push says wake=%v, with the bell rung=%v", wake, rung)
+				}
+				rung = true
+				naive = append(naive, b)
+			} else {
+				got := taken(m.take())
+				if len(got) != len(naive) {
+					t.Fatalf("take returns %d batches, want %d", len(got), len(naive))
+				}
+				for i, b := range got {
+					if b != naive[i] {
+						t.Fatalf("batch %d of %d is out of order", i, len(got))
+					}
+				}
+				naive, rung = nil, false
+			}
+			if m.empty() != (len(naive) == 0) || m.depth.Load() != int64(depth) {
+				t.Fatalf("empty=%v and %d deliveries, want %v and %d", m.empty(), m.depth.Load(), len(naive) == 0, depth)
+			}
+		}
+	})
+}
+
+// TestMailboxLosesNothingAndWakesForAll has a loop that sleeps until it is
+// woken: if a wake-up were lost it would sleep for ever.
+func TestMailboxLosesNothingAndWakesForAll(t *testing.T) {
+	const producers, each = 8, 5000
+	type letter struct{ from, n int }
+	var m mailbox
+	letters := make(map[*batch]letter)
+	var mu sync.Mutex
+	bell := make(chan struct{}, producers*each)
+	var running sync.WaitGroup
+	for from := range producers {
+		running.Go(func() {
+			for n := range each {
+				b := new(batch)
+				mu.Lock()
+				letters[b] = letter{from, n}
+				mu.Unlock()
+				if m.push(b) {
+					bell <- struct{}{}
+				}
+			}
+		})
+	}
+	var next [producers]int
+	for received := 0; received < producers*each; {
+		<-bell
+		for _, b := range taken(m.take()) {
+			mu.Lock()
+			l := letters[b]
+			mu.Unlock()
+			if l.n != next[l.from] {
+				t.Fatalf("producer %d: letter %d comes when %d is due", l.from, l.n, next[l.from])
+			}
+			next[l.from]++
+			received++
+		}
+	}
+	running.Wait()
+	if !m.empty() {
+		t.Error("more came than was sent")
+	}
+}
+
+func TestTasksOfOneGoroutineRunInOrderAndAPanicLosesNone(t *testing.T) {
+	e, m := newMemoryEngine(t, Options{}, 1)
+	l := e.loops[0]
+	var ran []int
+	for i := range 10 {
+		l.post(func(*loop) {
+			ran = append(ran, i)
+			if i == 3 {
+				panic("a task has a bug")
+			}
+		})
+	}
+	m.settle()
+	for i, n := range ran {
+		if i != n {
+			t.Fatalf("tasks ran in the order %d", ran)
+		}
+	}
+	if len(ran) != 10 || l.stats.Panics != 1 {
+		t.Errorf("%d tasks ran with %d panics, want 10 with 1", len(ran), l.stats.Panics)
+	}
+}
