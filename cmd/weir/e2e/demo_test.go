@@ -63,7 +63,7 @@ func TestDemoKeepsThePromisesOfItsGuide(t *testing.T) {
 	printed, _, _ = strings.Cut(printed, "The manifests are in")
 
 	env := []string{"PATH=" + filepath.Dir(weirProgram) + string(os.PathListSeparator) + os.Getenv("PATH")}
-	var heater, lightbulb *process
+	var heater, lightbulb *terminal
 	ran := make(map[string]int)
 	for _, s := range guide(t, printed) {
 		program, _, _ := strings.Cut(s.command, " ")
@@ -102,5 +102,7 @@ func TestDemoKeepsThePromisesOfItsGuide(t *testing.T) {
 	if err := demo.command.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	demo.ends(0)
+	if code := demo.wait(); code != 0 {
+		t.Errorf("weir demo: exit code %d, want 0", code)
+	}
 }

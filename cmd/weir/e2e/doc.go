@@ -11,8 +11,8 @@
 //     Clients by mosquitto_pub and mosquitto_sub, with every line they print
 //     and their exit codes. Tools that are missing skip these tests, unless the
 //     environment variable REQUIRE_E2E_TOOLS is 1: then they fail. It is part
-//     of make e2e, as are the tutorial and the guide of weir demo, typed into a
-//     shell as they are printed.
+//     of make e2e, as are the tutorial, the tour of the README and the guide of
+//     weir demo, typed into a shell as they are printed.
 //
 // Nothing here waits for time to pass: what is waited for is a line in a log or
 // of a Client, a packet, or a connection.

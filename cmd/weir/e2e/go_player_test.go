@@ -225,7 +225,7 @@ func (g *goSubscriber) takenOver() {
 
 func (g *goSubscriber) cutAndRefused(want byte) {
 	g.p.s.t.Helper()
-	g.ends(silence)
+	g.ends(int(want))
 	g.p.refused(g.c, want)
 }
 

@@ -59,12 +59,12 @@ func (p *mosquittoPlayer) options(c client) []string {
 	return options
 }
 
-func (p *mosquittoPlayer) pub(c client, args ...string) *process {
+func (p *mosquittoPlayer) pub(c client, args ...string) *terminal {
 	p.s.t.Helper()
 	return startUnbuffered(p.s.t, p.s.dir, nil, slices.Concat([]string{"mosquitto_pub"}, p.options(c), args)...)
 }
 
-func (p *mosquittoPlayer) sub(c client, filters ...string) *process {
+func (p *mosquittoPlayer) sub(c client, filters ...string) *terminal {
 	p.s.t.Helper()
 	args := slices.Concat([]string{"mosquitto_sub", "-q", "1"}, p.options(c))
 	for _, filter := range filters {
@@ -198,7 +198,7 @@ type mosquittoSubscriber struct {
 	p       *mosquittoPlayer
 	c       client
 	filters []string
-	sub     *process
+	sub     *terminal
 }
 
 func (m *mosquittoSubscriber) receives(want message) {
@@ -221,9 +221,9 @@ func (m *mosquittoSubscriber) takenOver() {
 
 func (m *mosquittoSubscriber) cutAndRefused(want byte) {
 	m.p.s.t.Helper()
-	m.sub.prints(turnedAway(m.c, want)...) // it connects again by itself
-	m.sub.prints(disconnecting(m.c))
-	m.sub.exits(int(want))
+	m.sub.prints(fmt.Sprintf("Received DISCONNECT (%d)", want))
+	m.sub.exits(0)
+	m.p.refused(m.c, want)
 }
 
 func (m *mosquittoSubscriber) cutAndBack() {
@@ -236,7 +236,7 @@ type mosquittoPublisher struct {
 	p     *mosquittoPlayer
 	c     client
 	topic string
-	pub   *process
+	pub   *terminal
 	sent  int
 }
 

@@ -101,8 +101,8 @@ type subscriber interface {
 	receives(m message)
 	// takenOver expects a DISCONNECT that says so, and the end.
 	takenOver()
-	// cutAndRefused expects the connection to be closed without a DISCONNECT,
-	// and this code in the CONNACK if it connects again.
+	// cutAndRefused expects a DISCONNECT with this code, and the same in the
+	// CONNACK if it connects again.
 	cutAndRefused(want byte)
 	// cutAndBack expects the connection to be closed without a DISCONNECT, and
 	// connects and subscribes again, which succeeds.

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"os"
@@ -63,7 +62,6 @@ type process struct {
 	command *exec.Cmd
 	stdin   io.WriteCloser
 	out     *output
-	cursor  int // how much of out has been looked at by nextLine
 	code    int // once exited is closed
 	exited  chan struct{}
 }
@@ -74,6 +72,7 @@ func start(t testing.TB, dir string, env []string, program string, args ...strin
 	p := &process{t: t, name: program + " " + strings.Join(args, " "), out: newOutput(), exited: make(chan struct{})}
 	p.command = exec.Command(program, args...)
 	p.command.Dir = dir
+	p.command.WaitDelay = patience // if something that it has started keeps the output open
 	p.command.Env = append(os.Environ(), env...)
 	p.command.Stdout, p.command.Stderr = p.out, p.out // the same one, so that lines keep their order
 	var err error
@@ -119,50 +118,6 @@ func (p *process) wait() int {
 	return p.code
 }
 
-// nextLine returns the next line that the program prints, and false if there
-// will be none.
-func (p *process) nextLine() (line string, ok bool) {
-	p.t.Helper()
-	deadline := time.After(patience)
-	for {
-		text, ended, changed := p.out.from(p.cursor)
-		if line, _, found := strings.Cut(text, "\n"); found {
-			p.cursor += len(line) + 1
-			return line, true
-		}
-		if ended {
-			return text, false
-		}
-		select {
-		case <-changed:
-		case <-deadline:
-			p.t.Fatalf("%s prints no further line; so far\n%s", p.name, p.out)
-		}
-	}
-}
-
-// prints fails the test unless exactly these lines come next.
-func (p *process) prints(lines ...string) {
-	p.t.Helper()
-	for _, want := range lines {
-		if got, ok := p.nextLine(); !ok || got != want {
-			p.t.Fatalf("%s printed\n\t%q, want\n\t%q, in\n%s", p.name, got, want, p.out)
-		}
-	}
-}
-
-// exits fails the test unless the program prints nothing more and ends with
-// this exit code.
-func (p *process) exits(code int) {
-	p.t.Helper()
-	if line, ok := p.nextLine(); ok || line != "" {
-		p.t.Fatalf("%s printed %q too, in\n%s", p.name, line, p.out)
-	}
-	if got := p.wait(); got != code {
-		p.t.Fatalf("%s: exit code %d, want %d; it printed\n%s", p.name, got, code, p.out)
-	}
-}
-
 // logged waits for a line after the first n bytes that has all of these parts.
 func (p *process) logged(n int, parts ...string) {
 	p.t.Helper()
@@ -198,11 +153,4 @@ func containsAll(line string, parts []string) bool {
 		}
 	}
 	return true
-}
-
-// firstBlock returns the first block of a PEM file.
-func firstBlock(text []byte) []byte {
-	const end = "-----END CERTIFICATE-----\n"
-	first, _, _ := bytes.Cut(text, []byte(end))
-	return append(bytes.Clone(first), end...)
 }

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"os"
@@ -249,6 +250,13 @@ func (s *site) applyPolicy(manifest string) {
 		s.t.Helper()
 		s.expectWeir("brokerauthorization."+group+"/abac-authz configured\n", "apply", "-f", "changed.yaml", "--name", "abac-authz")
 	}, `msg="listener uses a new policy"`, s.listener())
+}
+
+// firstBlock returns the first certificate of a PEM file.
+func firstBlock(text []byte) []byte {
+	const end = "-----END CERTIFICATE-----\n"
+	first, _, _ := bytes.Cut(text, []byte(end))
+	return append(bytes.Clone(first), end...)
 }
 
 func mustRead(t testing.TB, file string) []byte {

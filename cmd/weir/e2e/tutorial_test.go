@@ -28,8 +28,8 @@ func TestTutorialAsItIsPrinted(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := []string{"WEIR_CONFIG=" + s.config(), "PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH")}
-	typed := func(command string) *process { return shell(t, s.dir, env, command) }
-	stop := func(p *process) {
+	typed := func(command string) *terminal { return shell(t, s.dir, env, command) }
+	stop := func(p *terminal) {
 		_ = p.command.Process.Kill() // Control-C
 		p.wait()
 	}
