@@ -141,7 +141,11 @@ func (c *conn) refuseAuthentication(err error) {
 func (c *conn) refuseAction(a security.Action, topic, detail string) {
 	c.loop.stats.ConnectionsDenied++
 	c.loop.engine.denied(c.describe(), a, topic, detail)
-	c.refuse(codec.NotAuthorized, CloseNotAuthorized, a.String()+" "+topic+": "+detail)
+	what := a.String()
+	if topic != "" {
+		what += " " + topic
+	}
+	c.refuse(codec.NotAuthorized, CloseNotAuthorized, what+": "+detail)
 }
 
 // bind makes p the policy of the connection.

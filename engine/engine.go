@@ -35,6 +35,7 @@ type Engine struct {
 	connections atomic.Int64 // open, handshakes included
 	waiting     atomic.Int64 // for an authenticator or authorizer
 	early       earlyCloses
+	panics      atomic.Uint64 // on goroutines; the loops count their own
 	events      eventQueue
 
 	// background ends when the engine stops; what runs on goroutines of the

@@ -217,6 +217,7 @@ func (n *earlyCloses) addTo(s *Stats) {
 // logged, and only what that goroutine was doing is lost.
 func (e *Engine) containGoroutine() {
 	if r := recover(); r != nil {
+		e.panics.Add(1)
 		e.report(panicReport{value: r, stack: debug.Stack()})
 	}
 }

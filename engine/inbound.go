@@ -42,7 +42,7 @@ func (c *conn) receive(b []byte) {
 func (c *conn) parse(b []byte) {
 	if c.carry != nil {
 		if c.waiting && len(c.carry.B)+len(b) > maxCarryBytes {
-			c.close(CloseQuotaExceeded)
+			c.disconnect(codec.QuotaExceeded, CloseQuotaExceeded)
 			return
 		}
 		c.carry.B = append(c.carry.B, b...)
@@ -79,7 +79,7 @@ func (c *conn) keep(rest []byte) {
 		c.carry.B = c.carry.B[:n]
 	default:
 		if c.waiting && len(rest) > maxCarryBytes {
-			c.close(CloseQuotaExceeded)
+			c.disconnect(codec.QuotaExceeded, CloseQuotaExceeded)
 			return
 		}
 		c.carry = c.loop.buffers.get()

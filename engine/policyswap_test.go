@@ -82,8 +82,7 @@ func TestPolicySwapIsNoticedOnlyByThoseWhoLoseARight(t *testing.T) {
 		}
 		return "thermostat"
 	}
-	// A certificate for each kind and worker's share would do; some are
-	// distinct so that the caches have something to tell apart.
+	// Ten certificates of each kind.
 	settings := make(map[string][]*tls.Config)
 	for range 10 {
 		settings["guest"] = append(settings["guest"], deviceTLS(t, certificates.clientRoot, pki.Options{CommonName: "guest"}))
@@ -129,7 +128,7 @@ func TestPolicySwapIsNoticedOnlyByThoseWhoLoseARight(t *testing.T) {
 		}
 		if swap == 0 {
 			for i := range guests {
-				conns[i].ExpectClose()
+				conns[i].ExpectDisconnect(codec.NotAuthorized)
 				b.events.awaitClose(t, fmt.Sprint("guest", i), engine.CloseNotAuthorized)
 			}
 			eventually(t, "Subscriptions are removed", func() bool { return b.stats().SubscriptionsRevoked == lamps })
@@ -235,7 +234,7 @@ func TestChangedAuthenticationIsAppliedToConnectedClients(t *testing.T) {
 	// and loses its Subscription; the other may not.
 	l.Authenticator = newX509(t, security.X509Config{TrustedCAs: anchors, Entries: entries[1:]})
 	b.apply(l)
-	other.ExpectClose()
+	other.ExpectDisconnect(codec.NotAuthorized)
 	b.events.awaitClose(t, "other lamp", engine.CloseNotAuthorized)
 	eventually(t, "the Subscription is removed", func() bool { return b.stats().SubscriptionsRevoked == 1 })
 	if code := publishQoS1(t, thermostat, "a", "x"); code != codec.Success {
@@ -246,7 +245,7 @@ func TestChangedAuthenticationIsAppliedToConnectedClients(t *testing.T) {
 	// The CA of lamps goes.
 	l.Authenticator = newX509(t, security.X509Config{TrustedCAs: anchors[1:], Entries: entries[1:]})
 	b.apply(l)
-	lamp.ExpectClose()
+	lamp.ExpectDisconnect(codec.NotAuthorized)
 	b.events.awaitClose(t, "lamp", engine.CloseNotAuthenticated)
 	if code := publishQoS1(t, thermostat, "a", "x"); code != codec.Success {
 		t.Fatalf("PUBACK with %v", code)
@@ -301,7 +300,7 @@ func TestFirstAuthenticationOfAPortClosesTheAnonymous(t *testing.T) {
 
 	l.Authenticator = passwords{"u": "p"}
 	b.apply(l)
-	anonymous.ExpectClose()
+	anonymous.ExpectDisconnect(codec.NotAuthorized)
 	b.events.awaitClose(t, "anonymous", engine.ClosePolicyChanged)
 	if code := refusal(t, undecided, &codec.Connect{Version: codec.V5, ClientID: []byte("undecided"), CleanStart: true}); code != codec.BadUserNameOrPassword {
 		t.Errorf("CONNACK with %v", code)
@@ -338,7 +337,7 @@ func TestCustomAuthorizerIsAskedAgainAfterAChange(t *testing.T) {
 	mu.Unlock()
 	// Functions cannot be compared, so each Apply counts as a change.
 	b.apply(l)
-	c.ExpectClose()
+	c.ExpectDisconnect(codec.NotAuthorized)
 	b.events.awaitClose(t, "c", engine.CloseNotAuthorized)
 	eventually(t, "the Subscription is removed", func() bool { return b.stats().SubscriptionsRevoked == 1 })
 	a.Send(publish("x", codec.QoS0, 0, ""))

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"unique"
 
+	"github.com/weirmq/weir/codec"
 	"github.com/weirmq/weir/security"
 	"github.com/weirmq/weir/tlsstate"
 )
@@ -60,7 +61,7 @@ func (l *loop) recheckOne(c *conn) (r reauthentication, again bool) {
 	switch {
 	case p.authenticator == nil || same(p.authenticator, c.authenticator):
 	case c.authenticator == nil:
-		c.closeDetail(ClosePolicyChanged, "the port demands authentication now")
+		c.disconnectDetail(codec.NotAuthorized, ClosePolicyChanged, "the port demands authentication now")
 		return r, false
 	case p.immediate && len(c.certificates) > 0:
 		return reauthentication{conn: c, policy: p, certificates: c.certificates, clientID: c.principal.ClientID}, true
@@ -95,7 +96,8 @@ func (c *conn) recheckRights() {
 func (c *conn) applyRights(mayConnect bool) {
 	if !mayConnect {
 		c.loop.engine.denied(c.describe(), security.ActionConnect, "", "no longer allowed")
-		c.close(CloseNotAuthorized)
+		// It could not come back, so it may as well know why.
+		c.disconnect(codec.NotAuthorized, CloseNotAuthorized)
 		return
 	}
 	c.dropSubscriptions()
@@ -147,7 +149,7 @@ func (l *loop) reauthenticated(r *reauthentication) {
 	}
 	if r.err != nil {
 		l.stats.AuthenticationsDenied++
-		c.closeDetail(CloseNotAuthenticated, "no longer authenticated: "+r.err.Error())
+		c.disconnectDetail(codec.NotAuthorized, CloseNotAuthenticated, "no longer authenticated: "+r.err.Error())
 		return
 	}
 	c.authenticator = r.policy.authenticator

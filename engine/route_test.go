@@ -15,12 +15,12 @@ import (
 // naiveMerge says by definition how overlapping Subscriptions make receivers:
 // for what others publish, all of them count; for what the Session itself
 // publishes, those without No Local [MQTT-3.8.3-3].
-func naiveMerge(entries []topics.Entry[*Session], s *Session, own bool) (r receiver, any bool) {
+func naiveMerge(entries []topics.Entry[*Session], s *Session, own bool) (r receiver, found bool) {
 	for _, e := range entries {
 		if e.Subscriber != s || own && e.Options.NoLocal {
 			continue
 		}
-		any = true
+		found = true
 		r.qos = max(r.qos, codec.QoS(e.Options.QoS))
 		r.retainAsPublished = r.retainAsPublished || e.Options.RetainAsPublished
 		if e.Options.ID != 0 {
@@ -28,24 +28,24 @@ func naiveMerge(entries []topics.Entry[*Session], s *Session, own bool) (r recei
 		}
 	}
 	slices.Sort(r.ids)
-	return r, any
+	return r, found
 }
 
 // receiverFor finds, as deliver does, how a message from somebody goes to s.
-func receiverFor(t *testing.T, receivers []receiver, s *Session, own bool) (r receiver, any bool) {
+func receiverFor(t *testing.T, receivers []receiver, s *Session, own bool) (r receiver, found bool) {
 	t.Helper()
 	for _, rc := range receivers {
 		if rc.session != s || own && rc.exceptSelf || !own && rc.onlySelf {
 			continue
 		}
-		if any {
+		if found {
 			t.Fatalf("%s gets more than one copy", s.clientID)
 		}
 		ids := slices.Clone(rc.ids)
 		slices.Sort(ids)
-		r, any = receiver{ids: ids, qos: rc.qos, retainAsPublished: rc.retainAsPublished}, true
+		r, found = receiver{ids: ids, qos: rc.qos, retainAsPublished: rc.retainAsPublished}, true
 	}
-	return r, any
+	return r, found
 }
 
 func sameReceiver(a, b receiver) bool {
@@ -72,7 +72,7 @@ func TestMergeAgreesWithItsDefinition(t *testing.T) {
 			}
 			before := slices.Clone(entries)
 			receivers := merge(entries)
-			if !reflect.DeepEqual(entries, before) {
+			if !slices.Equal(entries, before) {
 				t.Fatal("merge changes what it is given")
 			}
 			for _, s := range sessions {

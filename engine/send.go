@@ -15,8 +15,7 @@ func (s *Session) enqueue(p *publication, r *receiver) {
 		s.send(p, r, min(p.qos, r.qos), p.retain && r.retainAsPublished)
 		return
 	}
-	limits := &l.engine.limits
-	if s.queue.len >= limits.QueuedMessages || s.queue.bytes+len(p.topic)+len(p.props)+len(p.payload) > limits.QueuedBytes {
+	if !s.hasRoom(len(p.topic) + len(p.props) + len(p.payload)) {
 		l.stats.MessagesDropped++
 		return
 	}
@@ -24,6 +23,12 @@ func (s *Session) enqueue(p *publication, r *receiver) {
 	m.ref(1)
 	s.queue.push(queued{msg: m, receiver: r, retained: p.retain && r.retainAsPublished})
 	l.stats.MessagesQueued++
+}
+
+// hasRoom reports whether the queue takes a message of size bytes.
+func (s *Session) hasRoom(size int) bool {
+	limits := &s.loop.engine.limits
+	return s.queue.len < limits.QueuedMessages && s.queue.bytes+size <= limits.QueuedBytes
 }
 
 // send puts a message with QoS 1 or 2 in flight. The caller has seen that

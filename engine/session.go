@@ -92,7 +92,7 @@ func (s *Session) detach(c *conn) {
 	s.conn = nil
 	s.available.Store(false)
 	s.resend = s.resend[:0]
-	s.backlog.clear()
+	s.keepBacklog()
 	if c.reason == CloseClientDisconnect {
 		s.dropWill() // [MQTT-3.14.4-3]
 	}
@@ -111,6 +111,20 @@ func (s *Session) detach(c *conn) {
 		s.timerExpiry = l.now + int64(s.expiryInterval)*1e9
 	}
 	s.setTimer()
+}
+
+// keepBacklog puts retained messages with QoS 1 and 2 that were not sent into
+// the queue, as far as it takes them: the Subscription that they are for may
+// not bring them again.
+func (s *Session) keepBacklog() {
+	for s.backlog.len() > 0 {
+		m := s.backlog.pop()
+		if s.expiryInterval == 0 || min(m.msg.qos, m.receiver.qos) == codec.QoS0 || !s.hasRoom(m.msg.size()) {
+			m.msg.release()
+			continue
+		}
+		s.queue.push(m)
+	}
 }
 
 // setTimer sets the timer for what is due first while disconnected.

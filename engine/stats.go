@@ -115,6 +115,7 @@ func (e *Engine) Stats(ctx context.Context) (Stats, error) {
 	sum.RetainedBytes = e.retained.bytes.Load()
 	sum.RetainedRefused = e.retained.refused.Load()
 	e.early.addTo(&sum)
+	sum.Panics += e.panics.Load()
 	sum.EventsDropped = e.events.dropped.Load()
 	return sum, nil
 }

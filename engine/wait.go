@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"errors"
+
+	"github.com/weirmq/weir/codec"
 )
 
 var errTooManyWaiting = errors.New("too many Clients wait for authentication")
@@ -19,7 +21,7 @@ func (c *conn) wait(work func(ctx context.Context) (answer func())) {
 		if c.state == stateAdmitting {
 			c.refuseAuthentication(errTooManyWaiting)
 		} else {
-			c.close(CloseQuotaExceeded)
+			c.disconnect(codec.QuotaExceeded, CloseQuotaExceeded)
 		}
 		return
 	}
