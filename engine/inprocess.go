@@ -8,6 +8,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"unicode/utf8"
 
 	"github.com/weirmq/weir/codec"
 	"github.com/weirmq/weir/topics"
@@ -227,8 +228,8 @@ func (s *Subscription) Close() { s.client.stop() }
 // It is a Client in all respects but the network: it speaks MQTT 5 to its
 // loop. It ends with Close, with ctx, or when handler panics, which is logged.
 func (e *Engine) Subscribe(ctx context.Context, filter string, o SubscribeOptions, handler func(*Message)) (*Subscription, error) {
-	if _, rest, shared, err := topics.ParseShared(filter); err != nil || !shared && !topics.ValidFilter(rest) {
-		return nil, fmt.Errorf("engine: %q is not a Topic Filter", filter)
+	if _, rest, shared, err := topics.ParseShared(filter); err != nil || !shared && !topics.ValidFilter(rest) || !utf8.ValidString(filter) {
+		return nil, fmt.Errorf("engine: %.100q is not a Topic Filter", filter)
 	}
 	if o.QoS > 2 || o.RetainHandling > 2 {
 		return nil, fmt.Errorf("engine: QoS %d or Retain Handling %d does not exist", o.QoS, o.RetainHandling)

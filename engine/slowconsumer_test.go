@@ -3,6 +3,7 @@ package engine_test
 import (
 	"bytes"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"testing"
@@ -132,22 +133,26 @@ func TestDrainWaitsForClientsThatRead(t *testing.T) {
 		Limits:    engine.Limits{OutboundSoftBytes: 2 * messages * size, DrainTimeout: patience},
 		Listeners: []engine.Listener{{Name: "plain", Address: "127.0.0.1:0"}},
 	})
-	slow, _ := b.connectSlow("plain", "slow")
+	slow, nc := b.connectSlow("plain", "slow")
 	subscribe(t, slow, "big", codec.QoS0)
 	publisher := b.connect("plain", "publisher")
+	payload := string(make([]byte, size))
 	for range messages {
-		if code := publishQoS1(t, publisher, "big", string(make([]byte, size))); code != codec.Success {
+		if code := publishQoS1(t, publisher, "big", payload); code != codec.Success {
 			t.Fatalf("PUBACK with %v", code)
 		}
 	}
 	b.cancel()
 	publisher.ExpectDisconnect(codec.ServerShuttingDown)
-	for range messages {
-		if p := slow.NextPublish(); len(p.Payload) != size {
-			t.Fatalf("a Payload of %d bytes", len(p.Payload))
-		}
+	_ = nc.SetReadDeadline(time.Now().Add(patience))
+	got, err := io.ReadAll(nc)
+	if err != nil {
+		t.Fatal(err)
 	}
-	slow.ExpectDisconnect(codec.ServerShuttingDown)
+	want := messages * len(publish("big", codec.QoS0, 0, payload))
+	if len(got) < want || !bytes.Equal(got[want:], codec.AppendDisconnect(nil, &codec.Disconnect{ReasonCode: codec.ServerShuttingDown})) {
+		t.Errorf("received %d bytes, want %d and DISCONNECT", len(got), want)
+	}
 	b.stop()
 }
 
