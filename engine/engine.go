@@ -118,6 +118,9 @@ func (e *Engine) useReactor(r reactor) {
 // Limits.DrainTimeout at most, and returns nil. It returns an error, and
 // serves nothing, when a listener cannot be opened.
 //
+// It returns when everything that it called has: a handler of Subscribe, an
+// Authenticator or an Observe that does not return holds it up.
+//
 // An Engine runs once.
 func (e *Engine) Run(ctx context.Context) error {
 	if err := e.open(); err != nil {

@@ -50,10 +50,7 @@ func (c *conn) handlePubrec(a *codec.Ack, e *inflightMessage) {
 		c.session.inflight.remove(e)
 		c.restoreQuota()
 	default:
-		if e.msg != nil {
-			e.msg.release()
-			e.msg, e.receiver = nil, nil
-		}
+		c.session.inflight.forget(e)
 		e.state = awaitPubcomp
 		c.sendAck(codec.TypePubrel, a.PacketID, codec.Success) // [MQTT-4.3.3-4]
 	}

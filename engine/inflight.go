@@ -37,6 +37,7 @@ type inflightMessage struct {
 type inflight struct {
 	slots []inflightMessage
 	count int
+	bytes int // of the messages that are kept to be sent again
 	last  codec.PacketID
 }
 
@@ -54,6 +55,9 @@ func (f *inflight) add(m inflightMessage) *inflightMessage {
 			m.id = f.last
 			*slot = m
 			f.count++
+			if m.msg != nil {
+				f.bytes += m.msg.size()
+			}
 			return slot
 		}
 	}
@@ -81,11 +85,19 @@ func (f *inflight) find(id codec.PacketID) *inflightMessage {
 	return m
 }
 
-// remove frees the slot and the message's reference.
-func (f *inflight) remove(m *inflightMessage) {
+// forget lets go of the message, which will not be sent again; its Packet
+// Identifier stays in use.
+func (f *inflight) forget(m *inflightMessage) {
 	if m.msg != nil {
+		f.bytes -= m.msg.size()
 		m.msg.release()
+		m.msg, m.receiver = nil, nil
 	}
+}
+
+// remove frees the slot.
+func (f *inflight) remove(m *inflightMessage) {
+	f.forget(m)
 	*m = inflightMessage{}
 	f.count--
 }

@@ -215,8 +215,8 @@ type Subscription struct {
 	client *localClient
 }
 
-// Close ends the Subscription. The handler is not called after it has
-// returned, unless it is what calls Close.
+// Close ends the Subscription. It does not wait for the handler, so that the
+// handler may call it: a call that has begun goes on.
 func (s *Subscription) Close() { s.client.stop() }
 
 // Subscribe has handler called for each message that matches filter, one

@@ -54,8 +54,8 @@ type Limits struct {
 	Inflight uint16
 
 	// QueuedMessages and QueuedBytes bound what waits for one Session, beyond
-	// what is in flight. A message that does not fit is dropped and counted.
-	// Defaults 1000 and 16 MiB.
+	// what is in flight, which QueuedBytes bounds as well. A message that does
+	// not fit is dropped and counted. Defaults 1000 and 16 MiB.
 	QueuedMessages int
 	QueuedBytes    int
 

@@ -24,7 +24,7 @@ import (
 // benchBroker has a plain port, and one with mutual TLS and rules.
 func benchBroker(b *testing.B) *broker {
 	b.Helper()
-	return start(b, engine.Options{
+	return startUnobserved(b, engine.Options{
 		Logger: slog.New(slog.DiscardHandler),
 		Listeners: []engine.Listener{
 			{Name: "plain", Address: "127.0.0.1:0"},

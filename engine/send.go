@@ -11,11 +11,12 @@ func (s *Session) enqueue(p *publication, r *receiver) {
 		return
 	}
 	c := s.conn
-	if c != nil && c.sendQuota > 0 && s.queue.len == 0 && len(s.resend) == 0 && c.room() {
+	size := len(p.topic) + len(p.props) + len(p.payload)
+	if c != nil && c.sendQuota > 0 && s.queue.len == 0 && len(s.resend) == 0 && s.mayFly(size) && c.room() {
 		s.send(p, r, min(p.qos, r.qos), p.retain && r.retainAsPublished)
 		return
 	}
-	if !s.hasRoom(len(p.topic) + len(p.props) + len(p.payload)) {
+	if !s.hasRoom(size) {
 		l.stats.MessagesDropped++
 		return
 	}
@@ -29,6 +30,13 @@ func (s *Session) enqueue(p *publication, r *receiver) {
 func (s *Session) hasRoom(size int) bool {
 	limits := &s.loop.engine.limits
 	return s.queue.len < limits.QueuedMessages && s.queue.bytes+size <= limits.QueuedBytes
+}
+
+// mayFly reports whether a message of size bytes may be put in flight: while
+// it is there it is kept, so what is there is bounded as the queue is. One
+// message may always.
+func (s *Session) mayFly(size int) bool {
+	return s.inflight.count == 0 || s.inflight.bytes+size <= s.loop.engine.limits.QueuedBytes
 }
 
 // send puts a message with QoS 1 or 2 in flight. The caller has seen that
@@ -63,10 +71,11 @@ func (c *conn) pump() {
 				return
 			}
 			s.resend = s.resend[1:]
-		case s.queue.len > 0 && c.sendQuota > 0:
+		case s.queue.len > 0 && c.sendQuota > 0 && s.mayFly(s.queue.front().msg.size()):
 			c.sendQueued(s.queue.pop())
 		case s.backlog.len() > 0:
-			if m := s.backlog.front(); min(m.msg.qos, m.receiver.qos) > codec.QoS0 && c.sendQuota == 0 {
+			m := s.backlog.front()
+			if min(m.msg.qos, m.receiver.qos) > codec.QoS0 && (c.sendQuota == 0 || !s.mayFly(m.msg.size())) {
 				return
 			}
 			c.sendQueued(s.backlog.pop())

@@ -60,14 +60,16 @@ func TestClientsThatDoNotReadHoldBoundedMemoryAndDelayNobody(t *testing.T) {
 		}
 		healthy.Send(codec.AppendAck(nil, codec.V5, codec.TypePuback, p.PacketID, codec.Success))
 	}
-	// What the sockets took of QoS 1 is kept until it is acknowledged, and
-	// they take up to 6 MB with the usual settings of Linux.
-	if after := heap(); after > before+10<<20 {
+	// Of QoS 1 there is QueuedBytes in flight, and as much in the queue; of
+	// QoS 0 what the transport holds.
+	if after := heap(); after > before+5<<20 {
 		t.Errorf("the heap has grown by %d KB while %d KB were published", (after-before)>>10, messages*size>>10)
 	}
 	s := b.stats()
-	if s.Connections != 4 || s.ConnectionsCongested != 2 || s.MessagesDropped == 0 {
-		t.Errorf("%d connections, %d congested, %d messages dropped; want 4, 2 and some", s.Connections, s.ConnectionsCongested, s.MessagesDropped)
+	// The one with QoS 1 is sent no more than it may leave unacknowledged, which
+	// its socket takes.
+	if s.Connections != 4 || s.ConnectionsCongested != 1 || s.MessagesDropped == 0 {
+		t.Errorf("%d connections, %d congested, %d messages dropped; want 4, 1 and some", s.Connections, s.ConnectionsCongested, s.MessagesDropped)
 	}
 
 	// Once it reads again, it gets what was kept for it, in order.

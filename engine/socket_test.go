@@ -41,17 +41,27 @@ type broker struct {
 // broker.events.
 func start(t testing.TB, o engine.Options) *broker {
 	t.Helper()
-	b := &broker{t: t, events: newRecorder(), done: make(chan error, 1)}
+	events := newRecorder()
 	observe := o.Observe
 	o.Observe = func(ev engine.Event) {
-		b.events.add(ev)
+		events.add(ev)
 		if observe != nil {
 			observe(ev)
 		}
 	}
 	if o.Logger == nil {
-		o.Logger = slog.New(slog.NewTextHandler(b.events, nil))
+		o.Logger = slog.New(slog.NewTextHandler(events, nil))
 	}
+	b := startUnobserved(t, o)
+	b.events = events
+	return b
+}
+
+// startUnobserved runs an Engine until the test ends, and keeps nothing of
+// what it tells.
+func startUnobserved(t testing.TB, o engine.Options) *broker {
+	t.Helper()
+	b := &broker{t: t, done: make(chan error, 1)}
 	e, err := engine.New(o)
 	if err != nil {
 		t.Fatal(err)
