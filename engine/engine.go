@@ -140,6 +140,7 @@ func (e *Engine) open() (err error) {
 	defer func() {
 		if err != nil {
 			e.halt()
+			close(e.started)
 		}
 	}()
 	for _, l := range e.options.Listeners {
@@ -161,7 +162,8 @@ func (e *Engine) open() (err error) {
 	return nil
 }
 
-// Started is closed when the listeners given in Options are open.
+// Started is closed when the listeners given in Options are open, or when Run
+// has failed; then the other methods return ErrClosed.
 func (e *Engine) Started() <-chan struct{} { return e.started }
 
 // Apply makes listeners the ones that are open. One that is open already, by

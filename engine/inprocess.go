@@ -88,9 +88,10 @@ func (e *Engine) Publish(ctx context.Context, m Message) error {
 }
 
 func (e *Engine) ready() error {
-	select {
-	case <-e.background.Done():
+	if e.background.Err() != nil {
 		return ErrClosed
+	}
+	select {
 	case <-e.started:
 		return nil
 	default:

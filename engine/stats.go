@@ -89,10 +89,8 @@ func (s *Stats) add(o *Stats) {
 func (e *Engine) Stats(ctx context.Context) (Stats, error) {
 	var sum Stats
 	answers := make(chan Stats, len(e.loops))
-	select {
-	case <-e.started:
-	default:
-		return sum, ErrNotRunning
+	if err := e.ready(); err != nil {
+		return sum, err
 	}
 	for _, l := range e.loops {
 		l.post(func(l *loop) {
