@@ -192,6 +192,12 @@ func encodeConnect(a *arguments, k *talker) []byte {
 	if n, ok := a.number("topic-alias-maximum"); ok {
 		c.Properties.SetTopicAliasMaximum(uint16(n))
 	}
+	if n, ok := a.number("request-problem-information"); ok {
+		c.Properties.SetRequestProblemInformation(n == 1)
+	}
+	if n, ok := a.number("request-response-information"); ok {
+		c.Properties.SetRequestResponseInformation(n == 1)
+	}
 	if method, ok := a.text("method"); ok {
 		c.Properties.SetAuthenticationMethod([]byte(method))
 	}
@@ -205,6 +211,10 @@ func encodeConnect(a *arguments, k *talker) []byte {
 		}
 		if n, ok := a.number("will-expiry"); ok {
 			c.Will.Properties.SetMessageExpiryInterval(uint32(n))
+		}
+		for pair, ok := a.text("will-user-property"); ok; pair, ok = a.text("will-user-property") {
+			name, value, _ := strings.Cut(pair, ":")
+			c.Will.Properties.AddUserProperty(name, value)
 		}
 		if text, ok := a.text("will-content"); ok {
 			c.Will.Properties.SetContentType([]byte(text))
@@ -316,6 +326,7 @@ func describeFrame(v codec.Version, f codec.Frame) (string, error) {
 		if err = codec.DecodeAck(&p, v, f.Type, f.Body); err == nil {
 			w.pair("id", p.PacketID)
 			w.code(p.ReasonCode, true)
+			w.why(p.ReasonString, p.UserProperties)
 		}
 	case codec.TypeSuback, codec.TypeUnsuback:
 		decode := codec.DecodeSuback
@@ -328,6 +339,7 @@ func describeFrame(v codec.Version, f codec.Frame) (string, error) {
 			for _, code := range p.ReasonCodes {
 				w.code(code, false)
 			}
+			w.why(p.ReasonString, p.UserProperties)
 		}
 	case codec.TypePingresp:
 		err = codec.DecodePing(f.Body)
@@ -335,6 +347,7 @@ func describeFrame(v codec.Version, f codec.Frame) (string, error) {
 		var p codec.Disconnect
 		if err = codec.DecodeDisconnectFromServer(&p, f.Body); err == nil {
 			w.code(p.ReasonCode, false)
+			w.why(p.Properties.ReasonString, p.Properties.UserProperties)
 		}
 	default:
 		err = fmt.Errorf("%v comes from a Client only", f.Type)
@@ -397,6 +410,7 @@ func (w *writer) connack(p *codec.Connack, v codec.Version) {
 		{codec.PropServerKeepAlive, "keep-alive", props.ServerKeepAlive},
 		{codec.PropAuthenticationMethod, "method", string(props.AuthenticationMethod)},
 		{codec.PropReasonString, "reason", string(props.ReasonString)},
+		{codec.PropResponseInformation, "response-information", string(props.ResponseInformation)},
 		{codec.PropMaximumQoS, "maximum-qos", props.MaximumQoS},
 		{codec.PropRetainAvailable, "retain-available", props.RetainAvailable},
 	} {
@@ -410,6 +424,19 @@ func (w *writer) connack(p *codec.Connack, v codec.Version) {
 			id = "weir-*" // the rest is random
 		}
 		w.pair("assigned-client", id)
+	}
+	for name, value := range props.UserProperties.All {
+		w.pair("user-property", string(name)+":"+string(value))
+	}
+}
+
+// why writes the properties that an answer may have.
+func (w *writer) why(reason []byte, user codec.UserProperties) {
+	if reason != nil {
+		w.bytes("reason", reason)
+	}
+	for name, value := range user.All {
+		w.pair("user-property", string(name)+":"+string(value))
 	}
 }
 

@@ -128,8 +128,11 @@ func (c *conn) refuse(code codec.ReasonCode, reason CloseReason, detail string) 
 		return
 	}
 	out := c.output()
+	start := len(out.B)
 	out.B = codec.AppendConnack(out.B, c.version, &codec.Connack{ReasonCode: code})
-	c.code = code
+	if c.fits(start) {
+		c.code = code
+	}
 	c.closeDetail(reason, detail)
 }
 
@@ -208,6 +211,13 @@ func (l *loop) attach(c *conn) {
 		c.refuse(codec.QuotaExceeded, CloseQuotaExceeded, "no room for another Session")
 		return
 	}
+	if !c.connack(a, present) {
+		if old == nil {
+			l.engine.registry.Delete(id)
+		}
+		c.refuse(codec.PacketTooLarge, ClosePacketTooLarge, "CONNACK exceeds the Client's Maximum Packet Size")
+		return
+	}
 	if !present {
 		// The new Session takes its place before the old one ends, so that
 		// the Client Identifier never leaves the registry in between.
@@ -242,7 +252,6 @@ func (l *loop) attach(c *conn) {
 	if c.tls != nil {
 		c.keepCertificates(c.tls)
 	}
-	c.connack(a, present)
 	c.expireAt(a.result.Expiry)
 	l.stats.ConnectionsAccepted++
 	l.engine.connected(c)
@@ -255,8 +264,8 @@ func (l *loop) attach(c *conn) {
 }
 
 // connack accepts the Client, and tells it what differs from what it asked
-// for (3.2.2.3).
-func (c *conn) connack(a *admission, present bool) {
+// for (3.2.2.3). It returns false if the Client would not take the packet.
+func (c *conn) connack(a *admission, present bool) (sent bool) {
 	l := c.loop
 	limits := &l.engine.limits
 	keepAlive := a.keepAlive
@@ -283,10 +292,15 @@ func (c *conn) connack(a *admission, present bool) {
 		}
 	}
 	out := c.output()
+	start := len(out.B)
 	out.B = codec.AppendConnack(out.B, c.version, &ack)
+	if !c.fits(start) {
+		return false
+	}
 	if c.version != codec.V5 && limits.MaximumKeepAlive != 0 {
 		// 3.1.1 cannot be told another Keep Alive, so the Client's counts.
 		keepAlive = a.keepAlive
 	}
 	c.startKeepAlive(keepAlive)
+	return true
 }

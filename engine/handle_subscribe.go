@@ -25,7 +25,9 @@ func (c *conn) handleSubscribe(f codec.Frame) (done bool) {
 		l.codes = append(l.codes, c.subscribe(&p.Subscriptions[i], p.SubscriptionID))
 	}
 	out := c.output()
+	start := len(out.B)
 	out.B = codec.AppendSuback(out.B, c.version, p.PacketID, l.codes, "") // [MQTT-3.8.4-1]
+	c.fits(start)
 	if s.backlog.len() > 0 {
 		c.pump()
 	}

@@ -19,7 +19,9 @@ func (c *conn) handleUnsubscribe(f codec.Frame) (done bool) {
 		l.codes = append(l.codes, code)
 	}
 	out := c.output()
+	start := len(out.B)
 	out.B = codec.AppendUnsuback(out.B, c.version, p.PacketID, l.codes) // [MQTT-3.10.4-4]
+	c.fits(start)
 	if cap(p.TopicFilters) > maxKeptFilters {
 		p.TopicFilters = nil
 	}

@@ -135,6 +135,19 @@ func (c *conn) disconnectSlow() {
 	c.close(CloseSlowConsumer)
 }
 
+// fits reports whether the packet that begins at start of the output may be sent
+// to a Client with this Maximum Packet Size, and takes it back if not
+// [MQTT-3.1.2-24] [MQTT-3.1.2-25]. A PUBLISH is measured before it is encoded.
+// Of the others only CONNACK, SUBACK and UNSUBACK need to ask: whoever takes
+// the 16 bytes of the shortest CONNACK takes all that have no list.
+func (c *conn) fits(start int) bool {
+	if c.maximumPacketSize == 0 || len(c.out.B)-start <= int(c.maximumPacketSize) {
+		return true
+	}
+	c.out.B = c.out.B[:start]
+	return false
+}
+
 // sendAck appends a PUBACK, PUBREC, PUBREL or PUBCOMP.
 func (c *conn) sendAck(t codec.PacketType, id codec.PacketID, code codec.ReasonCode) {
 	out := c.output()
