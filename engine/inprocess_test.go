@@ -135,8 +135,8 @@ func TestInProcessPublishRefusesWhatNoClientCouldSend(t *testing.T) {
 		{"QoS 3", engine.Message{TopicName: "a", QoS: 3}},
 		{"no Topic Name", engine.Message{}},
 		{"a Topic Filter", engine.Message{TopicName: "a/#"}},
-		{"Topic Name that is not UTF-8", engine.Message{TopicName: invalid}},
-		{"Topic Name that is too long", engine.Message{TopicName: long}},
+		{"Topic Name that is not UTF-8 [MQTT-1.5.4-1]", engine.Message{TopicName: invalid}},
+		{"Topic Name that is too long [MQTT-4.7.3-3] [MQTT311-4.7.3-3]", engine.Message{TopicName: long}},
 		{"Content Type that is not UTF-8", engine.Message{TopicName: "a", ContentType: invalid}},
 		{"Content Type that is too long", engine.Message{TopicName: "a", ContentType: long}},
 		{"Response Topic with a wildcard [MQTT-3.3.2-14]", engine.Message{TopicName: "a", ResponseTopic: "a/#"}},
@@ -156,6 +156,7 @@ func TestInProcessPublishRefusesWhatNoClientCouldSend(t *testing.T) {
 }
 
 func TestInProcessSubscribeRefusesWhatIsNotATopicFilter(t *testing.T) {
+	// The last is too long [MQTT-4.7.3-3] [MQTT311-4.7.3-3].
 	b := start(t, engine.Options{Limits: engine.Limits{TopicLevels: 3}})
 	for _, filter := range []string{"", "a/#/b", "a+", "$share/a", "$share//a", "$share/g/a#", "\xff", "a/b/c/d", strings.Repeat("x", 1<<16)} {
 		if _, err := b.Subscribe(context.Background(), filter, engine.SubscribeOptions{}, func(*engine.Message) {}); err == nil || errors.Is(err, engine.ErrClosed) {

@@ -16,7 +16,8 @@ import (
 
 // Publishers and Subscribers live on four loops; each Subscriber must see the
 // messages of each publisher on each topic in the order they were sent
-// [MQTT-4.6.0-6], with QoS 1 and 2 without a gap and once.
+// [MQTT-4.6.0-6], with QoS 1 and 2 without a gap and once. All of it over TCP
+// [MQTT-4.2-1] [MQTT311-7.1.1-1].
 func TestMessagesOfOnePublisherAndTopicArriveInOrder(t *testing.T) {
 	const (
 		publishers  = 6

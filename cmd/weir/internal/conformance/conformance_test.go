@@ -136,14 +136,12 @@ func TestDocumentIsUpToDate(t *testing.T) {
 	}
 }
 
-// TestNoStatementLosesItsTests holds how many statements that bind a Server are
-// without a test yet. The numbers can only shrink.
-func TestNoStatementLosesItsTests(t *testing.T) {
+func TestEveryStatementThatBindsAServerHasATest(t *testing.T) {
 	list := standards(t)
 	assign(t, list, collect(t))
-	for i, most := range []int{34, 90} {
-		if ids := list[i].uncovered(); len(ids) != most {
-			t.Errorf("%s: %d statements that bind a Server have no test, not %d: %v", list[i].title, len(ids), most, ids)
+	for _, s := range list {
+		if ids := s.uncovered(); len(ids) > 0 {
+			t.Errorf("no test cites these statements of %s, and testdata/%s does not say why: %v", s.title, s.file, ids)
 		}
 	}
 }
