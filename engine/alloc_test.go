@@ -83,3 +83,14 @@ func TestPingAndCutPacketsAllocateNothing(t *testing.T) {
 		})
 	}
 }
+
+func TestWebSocketAllocatesNothing(t *testing.T) {
+	r := newWebSocketRun(t, 200, 4)
+	r.once()
+	if len(dataOf(serverFrames(t, r.mc.toPeer))) < 4*200 {
+		t.Fatal("the messages did not come back")
+	}
+	if n := testing.AllocsPerRun(300, r.once); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

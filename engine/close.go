@@ -42,7 +42,10 @@ const (
 	CloseListenerRemoved
 	CloseServerShuttingDown
 	CloseInternalError
-	closeReasons // their number
+	CloseWebSocketUpgrade  // the HTTP request was refused
+	CloseWebSocketProtocol // RFC 6455 was broken, or [MQTT-6.0.0-1]
+	CloseWebSocketClosed   // by a Close frame, without DISCONNECT
+	closeReasons           // their number
 )
 
 var closeReasonNames = [closeReasons]string{
@@ -76,6 +79,9 @@ var closeReasonNames = [closeReasons]string{
 	CloseListenerRemoved:            "listener removed",
 	CloseServerShuttingDown:         "server shutting down",
 	CloseInternalError:              "internal error",
+	CloseWebSocketUpgrade:           "WebSocket upgrade refused",
+	CloseWebSocketProtocol:          "WebSocket protocol error",
+	CloseWebSocketClosed:            "WebSocket closed",
 }
 
 // String returns the reason in words.
@@ -179,6 +185,7 @@ func (c *conn) reap() {
 	if c.expiry != nil {
 		l.wheel.Cancel(c.expiry)
 	}
+	c.closeWebSocket()
 	if c.tls != nil {
 		l.sealed = c.tls.CloseNotify(l.sealed[:0])
 		if len(l.sealed) > 0 {

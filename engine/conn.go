@@ -30,6 +30,7 @@ type conn struct {
 	loop *loop
 	tr   transport
 	tls  *tlsstate.Conn // nil on a plain port
+	ws   *webSocket     // nil where the port speaks MQTT itself
 	port *port
 
 	prev, next *conn // of the loop
@@ -84,7 +85,7 @@ type conn struct {
 }
 
 func newConn(p *port, tr transport, t *tlsstate.Conn) *conn {
-	return &conn{port: p, tr: tr, tls: t}
+	return &conn{port: p, tr: tr, tls: t, ws: newWebSocket(p)}
 }
 
 // opened takes a connection that was accepted.

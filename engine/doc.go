@@ -37,8 +37,9 @@
 //
 // # The life of a PUBLISH
 //
-//  1. Bytes arrive. On a TLS port they are decrypted; a packet cut by the end
-//     of the read is kept until the rest comes. See inbound.go.
+//  1. Bytes arrive. On a TLS port they are decrypted, and on a WebSockets port
+//     taken out of their frames; a packet cut by the end of the read is kept
+//     until the rest comes. See inbound.go.
 //  2. The packet is decoded in place. See package codec.
 //  3. The Topic Name leads to a route: who receives, on which loops, and
 //     whether this class of Clients may publish. See route.go.

@@ -196,7 +196,7 @@ func (e *Engine) Apply(ctx context.Context, listeners []Listener) error {
 	// address.
 	for name, p := range e.ports {
 		l, ok := wanted[name]
-		if ok && l.Address == p.address && (l.Listener == nil || same(l.Listener, p.listener)) && (l.TLS == nil) == (p.spec.TLS == nil) {
+		if ok && l.Address == p.address && (l.Listener == nil || same(l.Listener, p.listener)) && l.sameKind(&p.spec) {
 			continue
 		}
 		e.removePort(p)

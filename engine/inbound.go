@@ -7,21 +7,20 @@ import (
 	"github.com/weirmq/weir/codec"
 )
 
-// receive takes bytes from the network; b is borrowed.
+// receive takes bytes from the network; b is borrowed, and may be overwritten.
 func (c *conn) receive(b []byte) {
 	l := c.loop
 	if c.state >= stateClosing {
 		return
 	}
-	c.lastReceived = l.now
 	l.stats.BytesReceived += uint64(len(b))
 	if c.tls == nil {
-		c.parse(b)
+		c.receivePlain(b)
 		return
 	}
 	plain, err := c.tls.Open(l.plain[:0], b)
 	l.plain = plain[:0]
-	c.parse(plain)
+	c.receivePlain(plain)
 	if l.sealed = c.tls.Pending(l.sealed[:0]); len(l.sealed) > 0 {
 		_ = c.tr.write(l.sealed) // an alert, mostly: the connection is over
 	}
@@ -35,6 +34,16 @@ func (c *conn) receive(b []byte) {
 	if cap(l.plain) > maxScratch {
 		l.plain = nil
 	}
+}
+
+// receivePlain takes bytes that are not encrypted, or not any more.
+func (c *conn) receivePlain(b []byte) {
+	if c.ws != nil {
+		c.receiveWebSocket(b)
+		return
+	}
+	c.lastReceived = c.loop.now
+	c.parse(b)
 }
 
 // parse splits b into packets and handles them, together with what was left

@@ -15,7 +15,8 @@ type Limits struct {
 	ConnectPacketSize uint32
 
 	// ConnectTimeout is the time from accepting a connection, or from the end
-	// of its TLS handshake, to a complete CONNECT. Default 10 s.
+	// of its TLS handshake, to a complete CONNECT; on a WebSockets port the
+	// HTTP request is within it. Default 10 s.
 	ConnectTimeout time.Duration
 
 	// AuthenticationTimeout is the time in which authenticators and

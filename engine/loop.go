@@ -61,6 +61,7 @@ type loop struct {
 	props       []byte
 	plain       []byte // decrypted input
 	sealed      []byte // encrypted output
+	control     []byte // a WebSocket control frame
 	frames      frameCache
 }
 
@@ -103,7 +104,8 @@ func (l *loop) end() {
 	l.arm()
 }
 
-// received takes bytes that arrived for c; they are borrowed for the call.
+// received takes bytes that arrived for c; they are borrowed for the call, in
+// which they may be overwritten.
 func (l *loop) received(c *conn, b []byte) {
 	l.begin()
 	l.receive(c, b)

@@ -56,6 +56,21 @@ type Listener struct {
 	// *net.TCPConn or *net.UnixConn. The engine closes it.
 	Listener net.Listener
 
+	// Protocol is what is spoken on the port, inside of TLS if there is TLS.
+	Protocol Protocol
+
+	// Origins are the web pages whose scripts may connect to a WebSockets port,
+	// each as browsers write the Origin of a request, such as
+	// "https://dashboard.example.com:8443"; "*" is all of them.
+	//
+	// Without any, a page may connect to the host that it was loaded from, on
+	// whichever port, so that no other page a user visits can reach a broker in
+	// the user's network or with the user's client certificate. That is
+	// stricter than other brokers are by default. Clients that are not browsers
+	// send no Origin, and are accepted; this is no substitute for an
+	// Authenticator. A change is for new connections.
+	Origins []string
+
 	// TLS makes the port speak TLS. A changed configuration is used by new
 	// handshakes; live connections keep theirs.
 	TLS *tlsstate.Config
@@ -76,6 +91,28 @@ type Listener struct {
 	// another Authenticator or Authorizer.
 	OnPolicyChange PolicyChange
 }
+
+// Protocol is what is spoken on a port.
+type Protocol byte
+
+const (
+	// MQTT is MQTT on TCP, or on TLS.
+	MQTT Protocol = iota
+	// WebSockets is MQTT in binary frames of WebSocket (RFC 6455), with the
+	// subprotocol mqtt, at any path (chapter 6 of the MQTT 5.0 standard).
+	WebSockets
+)
+
+// String returns the spelling that manifests use.
+func (p Protocol) String() string {
+	if p == WebSockets {
+		return "WebSockets"
+	}
+	return "Mqtt"
+}
+
+// anyOrigin is the element of Listener.Origins that allows all.
+const anyOrigin = "*"
 
 // PolicyChange is what a new policy does to Clients that are connected.
 type PolicyChange byte
@@ -140,6 +177,17 @@ func (l *Listener) validate() error {
 	}
 	if l.Authorizer != nil && l.Authenticator == nil {
 		return fail("Authorizer without Authenticator: there would be nobody to authorize")
+	}
+	if l.Protocol > WebSockets {
+		return fail("Protocol %d is unknown", l.Protocol)
+	}
+	if l.Protocol != WebSockets && len(l.Origins) > 0 {
+		return fail("Origins have no effect without Protocol WebSockets")
+	}
+	for _, origin := range l.Origins {
+		if err := CheckOrigin(origin); err != nil {
+			return fail("Origins: %w", err)
+		}
 	}
 	if l.OnPolicyChange > Disconnect {
 		return fail("OnPolicyChange %d is unknown", l.OnPolicyChange)

@@ -21,21 +21,37 @@ func (c *conn) markDirty() {
 func (c *conn) output() *bytebufferpool.ByteBuffer {
 	if c.out == nil {
 		c.out = c.loop.buffers.get()
+		if c.ws != nil {
+			c.out.B = append(c.out.B, make([]byte, frameHeaderSpace)...)
+		}
 	}
 	c.markDirty()
 	return c.out
 }
 
 // flush writes what the turn produced, with one call to the transport and on
-// TLS as one sequence of records.
+// TLS as one sequence of records, on WebSocket in one frame.
 func (c *conn) flush() {
 	l := c.loop
 	c.acksUnsent = 0
-	var b []byte
 	if c.out != nil {
-		b = c.out.B
+		b := c.out.B
+		if c.ws != nil {
+			b = sealFrame(b)
+		}
+		c.write(b)
+		l.buffers.put(c.out)
+		c.out = nil
 	}
-	if c.tls != nil && len(b) > 0 {
+	if c.state == stateOpen {
+		c.watchCongestion()
+	}
+}
+
+// write sends b, sealed if the connection has TLS.
+func (c *conn) write(b []byte) {
+	l := c.loop
+	if c.tls != nil {
 		var err error
 		if l.sealed, err = c.tls.Seal(l.sealed[:0], b); err != nil {
 			c.closeDetail(CloseTLSError, err.Error())
@@ -48,15 +64,8 @@ func (c *conn) flush() {
 			c.close(CloseConnectionLost)
 		}
 	}
-	if c.out != nil {
-		l.buffers.put(c.out)
-		c.out = nil
-	}
 	if cap(l.sealed) > maxScratch {
 		l.sealed = nil
-	}
-	if c.state == stateOpen {
-		c.watchCongestion()
 	}
 }
 

@@ -18,6 +18,8 @@ type port struct {
 	name     string
 	address  string
 	listener net.Listener // nil for the Server's own connections
+	protocol Protocol
+	origins  atomic.Pointer[[]string] // see Listener.Origins
 	onChange atomic.Uint32
 	policy   atomic.Pointer[policy]
 	tls      atomic.Pointer[portTLS] // nil: plain
@@ -38,7 +40,7 @@ type portTLS struct {
 
 // openPort listens.
 func (e *Engine) openPort(l Listener) (*port, error) {
-	p := &port{engine: e, name: l.name(), address: l.Address, spec: l}
+	p := &port{engine: e, name: l.name(), address: l.Address, protocol: l.Protocol, spec: l}
 	fail := func(err error) (*port, error) {
 		return nil, &ListenerError{Name: l.name(), Address: l.Address, Err: err}
 	}
@@ -49,6 +51,7 @@ func (e *Engine) openPort(l Listener) (*port, error) {
 		}
 		p.tls.Store(&portTLS{l.TLS, server})
 	}
+	p.origins.Store(&l.Origins)
 	p.onChange.Store(uint32(l.OnPolicyChange))
 	p.policy.Store(newPolicy(&l))
 	if p.listener = l.Listener; p.listener == nil {
@@ -70,7 +73,7 @@ func (p *port) start() {
 		p.accepting.Go(p.accept)
 	}
 	p.engine.log.Info("listener open", "listener", p.name, "address", p.listener.Addr().String(),
-		"tls", p.tls.Load() != nil, "authentication", p.policy.Load().authenticator != nil, "authorization", p.spec.Authorizer != nil)
+		"protocol", p.protocol.String(), "tls", p.tls.Load() != nil, "authentication", p.policy.Load().authenticator != nil, "authorization", p.spec.Authorizer != nil)
 }
 
 // accept is one of the goroutines that accept: as many as there are loops, so
@@ -186,7 +189,7 @@ func handshakeReason(err error) CloseReason {
 // Clients must be judged again.
 func (p *port) change(l Listener) (policyChanged bool, err error) {
 	old := p.spec
-	if (l.TLS == nil) != (old.TLS == nil) {
+	if !l.sameKind(&old) {
 		return false, errReopen
 	}
 	if l.TLS != nil && l.TLS != old.TLS {
@@ -195,6 +198,7 @@ func (p *port) change(l Listener) (policyChanged bool, err error) {
 		}
 		p.engine.log.Info("listener uses new TLS settings", "listener", p.name)
 	}
+	p.origins.Store(&l.Origins)
 	p.onChange.Store(uint32(l.OnPolicyChange))
 	policyChanged = !same(l.Authenticator, old.Authenticator) || !same(l.Authorizer, old.Authorizer)
 	if policyChanged {
@@ -203,6 +207,12 @@ func (p *port) change(l Listener) (policyChanged bool, err error) {
 	}
 	p.spec = l
 	return policyChanged, nil
+}
+
+// sameKind reports whether an open port can take l's settings in place of
+// those of o: not if they change what is spoken on it.
+func (l *Listener) sameKind(o *Listener) bool {
+	return (l.TLS == nil) == (o.TLS == nil) && l.Protocol == o.Protocol
 }
 
 // same reports whether two interfaces hold the same value. One that cannot be

@@ -172,7 +172,7 @@ func (p Problem) attrs() []slog.Attr {
 // apply tells the engine what to serve, if it does not serve that already.
 func (c *Controller) apply(ctx context.Context) error {
 	listeners := c.current.Load().Listeners()
-	if c.settled && slices.Equal(listeners, c.applied) {
+	if c.settled && slices.EqualFunc(listeners, c.applied, sameListener) {
 		return nil
 	}
 	err := c.engine.Apply(ctx, listeners)
@@ -189,4 +189,11 @@ func (c *Controller) apply(ctx context.Context) error {
 	}
 	c.toldError = text
 	return err
+}
+
+// sameListener reports whether the engine would do the same for both.
+func sameListener(a, b engine.Listener) bool {
+	return a.Name == b.Name && a.Address == b.Address && a.Listener == b.Listener && a.TLS == b.TLS &&
+		a.Protocol == b.Protocol && slices.Equal(a.Origins, b.Origins) &&
+		a.Authenticator == b.Authenticator && a.Authorizer == b.Authorizer && a.OnPolicyChange == b.OnPolicyChange
 }

@@ -57,6 +57,29 @@ func (r *recorder) next(t testing.TB, names ...string) []engine.Listener {
 	}
 }
 
+// TestListenersHaveTheProtocolOfTheirPorts looks at what the manifests do not
+// show in the state of a port.
+func TestListenersHaveTheProtocolOfTheirPorts(t *testing.T) {
+	dir := t.TempDir()
+	manifest := func(origins string) string {
+		return "apiVersion: mqttbroker.iotoperations.azure.com/v1\nkind: BrokerListener\nmetadata: {name: web}\n" +
+			"spec: {ports: [{port: 8080, protocol: Websockets, origins: [" + origins + "]}, {port: 1883}]}\n"
+	}
+	writeFile(t, dir, "listener.yaml", manifest(`"https://a.example"`))
+	first, problems := Load(dir, nil)
+	expectText(t, "problems", problems.String(), "")
+	got := first.Listeners()
+	if len(got) != 2 || got[0].Protocol != engine.WebSockets || !slices.Equal(got[0].Origins, []string{"https://a.example"}) ||
+		got[1].Protocol != engine.MQTT || got[1].Origins != nil {
+		t.Errorf("the listeners are %+v", got)
+	}
+	writeFile(t, dir, "listener.yaml", manifest(`"https://b.example"`))
+	second, _ := Load(dir, first)
+	if after := second.Listeners(); sameListener(got[0], after[0]) || !sameListener(got[1], after[1]) {
+		t.Errorf("the listeners are then %+v", after)
+	}
+}
+
 func namesOf(listeners []engine.Listener) []string {
 	var names []string
 	for _, l := range listeners {

@@ -18,9 +18,10 @@
 // are the Secrets and ConfigMaps that Kubernetes mounts as volumes. Names that
 // begin with a dot are passed over, keys that begin with a single one excepted.
 //
-// Beyond the fields of the kinds' own API, a port may have an address to bind and
-// tls.minVersion, "1.2" or "1.3"; authorizationPolicies may have
-// onPolicyChange, Reevaluate or Disconnect. Without an address a ClusterIp
+// Beyond the fields of the kinds' own API, a port may have an address to bind,
+// tls.minVersion, "1.2" or "1.3", and with protocol WebSockets origins, a list
+// as engine.Listener has it; authorizationPolicies may have onPolicyChange,
+// Reevaluate or Disconnect. Without an address a ClusterIp
 // listener is bound to 127.0.0.1 and any other to all interfaces; a NodePort
 // listener also listens on nodePort. Port 0 is any free port.
 //

@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net/netip"
+
+	"github.com/weirmq/weir/engine"
 )
 
 // Values of enumerations, as the API spells them.
@@ -11,9 +13,6 @@ const (
 	serviceClusterIP    = "ClusterIp"
 	serviceLoadBalancer = "LoadBalancer"
 	serviceNodePort     = "NodePort"
-
-	protocolMQTT       = "Mqtt"
-	protocolWebSockets = "WebSockets"
 
 	tlsAutomatic = "Automatic"
 	tlsManual    = "Manual"
@@ -45,6 +44,8 @@ type listenerPort struct {
 	address           string
 	authenticationRef string
 	authorizationRef  string
+	protocol          engine.Protocol
+	origins           []string     // of web pages; ours
 	tls               *listenerTLS // nil: plain TCP
 	faulty            bool         // something in it is wrong, so it must not open
 
@@ -118,11 +119,11 @@ func (l *listener) markFaulty(errors int) {
 func (d *decoder) port(n *node, path string) (listenerPort, bool) {
 	p := listenerPort{path: path, node: n}
 	number, nodePort := int64(-1), int64(0)
-	protocol := protocolMQTT
 	d.mapping(n, path,
 		required("port", d.integer(&number, 0, 65535)),
 		optional("nodePort", d.integer(&nodePort, 0, 65535)),
-		optional("protocol", d.protocol(&protocol)),
+		optional("protocol", d.protocol(&p.protocol)),
+		optional("origins", d.origins(&p.origins)),
 		optional("authenticationRef", d.matching(&p.authenticationRef, referenceProblem(KindBrokerAuthentication))),
 		optional("authorizationRef", d.matching(&p.authorizationRef, referenceProblem(KindBrokerAuthorization))),
 		optional("tls", d.tls(&p.tls)),
@@ -152,18 +153,39 @@ func (d *decoder) legacyPortFields(p *listenerPort) []field {
 	}
 }
 
-func (d *decoder) protocol(to *string) reader {
+func (d *decoder) protocol(to *engine.Protocol) reader {
 	return func(n *node, path string) {
-		d.enum(to, protocolMQTT, protocolWebSockets)(n, path)
-		if *to == protocolWebSockets {
-			d.notSupported(n, path, n.text, "use "+protocolMQTT)
+		var name string
+		d.enum(&name, engine.MQTT.String(), engine.WebSockets.String())(n, path)
+		if name == engine.WebSockets.String() {
+			*to = engine.WebSockets
 		}
 	}
+}
+
+// origins reads the web pages that may connect to a WebSockets port.
+func (d *decoder) origins(to *[]string) reader {
+	return d.list(func(n *node, path string) {
+		var origin string
+		d.matching(&origin, originProblem)(n, path)
+		*to = append(*to, origin)
+	})
+}
+
+func originProblem(s string) string {
+	if engine.CheckOrigin(s) != nil {
+		return "is not an origin such as https://dashboard.example.com:8443, or * for all"
+	}
+	return ""
 }
 
 // checkPort refuses combinations that would serve something else than what
 // was meant.
 func (d *decoder) checkPort(p *listenerPort) {
+	if len(p.origins) > 0 && p.protocol != engine.WebSockets {
+		d.fail(p.node.get("origins"), join(p.path, "origins"), "", "has no effect without protocol WebSockets",
+			"use protocol WebSockets, or remove it")
+	}
 	authentication := p.authenticationRef != "" || p.authenticationByListener
 	authorization := p.authorizationRef != "" || p.authorizationByListener
 	if authorization && !authentication && p.node.get("authenticationRef") == nil {

@@ -20,6 +20,8 @@ func (b *builder) port(l *listener, w *listenerPort) *Port {
 		Listener: l.object.Name,
 		Number:   w.number,
 		Address:  l.bindAddress(w),
+		Protocol: w.protocol,
+		Origins:  w.origins,
 		State:    PortOpen,
 		listener: l,
 		written:  w,

@@ -49,8 +49,10 @@ type Port struct {
 	Name           string // LISTENER:PORT, as engine.Listener has it
 	Listener       string
 	Number         int
-	NodePort       int              // which is listened on too; 0: none
-	Address        string           // to bind: an IP address, "localhost", or "" for all
+	NodePort       int    // which is listened on too; 0: none
+	Address        string // to bind: an IP address, "localhost", or "" for all
+	Protocol       engine.Protocol
+	Origins        []string         // as engine.Listener has them
 	TLS            *tlsstate.Config // nil: plain TCP
 	Secret         string           // that holds the server certificate; "" without TLS
 	Authentication *Authentication  // nil: everyone is accepted
@@ -102,6 +104,9 @@ func (s *Snapshot) Listeners() []engine.Listener {
 				Name:    fmt.Sprintf("%s:%d", p.Listener, number),
 				Address: net.JoinHostPort(p.Address, strconv.Itoa(number)),
 				TLS:     p.TLS,
+
+				Protocol: p.Protocol,
+				Origins:  p.Origins,
 			}
 			// A nil pointer in an interface is not a nil interface, and would
 			// be taken for an authenticator.
