@@ -40,7 +40,7 @@ fuzz: ## run every fuzz target for FUZZTIME (10s) each
 bench: ## run the benchmarks that match BENCH (.), for BENCHTIME (1s) each
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
 
-e2e: ## play the tutorial with step and mosquitto's clients, which must be on PATH
+e2e: ## play the tutorial with step, mosquitto's clients and node, which must be on PATH
 	$(GO) test -tags e2e -count=1 ./cmd/weir/...
 
 cross: ## compile for the other platforms of a gateway

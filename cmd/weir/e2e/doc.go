@@ -14,6 +14,9 @@
 //     of make e2e, as are the tutorial, the tour of the README and the guide of
 //     weir demo, typed into a shell as they are printed.
 //
+// On WebSocket the Client is the npm package mqtt, run by node, also with the
+// build tag e2e.
+//
 // Nothing here waits for time to pass: what is waited for is a line in a log or
 // of a Client, a packet, or a connection.
 //

@@ -15,6 +15,9 @@ import (
 // second or so, even on a machine that is busy.
 const patience = 30 * time.Second
 
+// temporary are directories that several tests use.
+var temporary []string
+
 // weirProgram is the program under test.
 var weirProgram string
 
@@ -39,6 +42,9 @@ func buildAndRun(m *testing.M) int {
 		if k.dir != "" {
 			_ = os.RemoveAll(k.dir)
 		}
+	}
+	for _, dir := range temporary {
+		_ = os.RemoveAll(dir)
 	}
 	return code
 }
