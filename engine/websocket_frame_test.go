@@ -165,7 +165,7 @@ func TestFramesAreTakenApart(t *testing.T) {
 	}{
 		{"binary", f(0x82, "abc"), outcome{payload: []byte("abc")}},
 		{"empty binary", f(0x82, ""), outcome{}},
-		{"two binary frames [MQTT-6.0.0-2]", join(f(0x82, "abc"), f(0x82, "def")), outcome{payload: []byte("abcdef")}},
+		{"two binary frames [MQTT-6.0.0-2] [MQTT311-6.0.0-2]", join(f(0x82, "abc"), f(0x82, "def")), outcome{payload: []byte("abcdef")}},
 		{"length in two bytes", clientFrame(nil, 0x82, data(200)), outcome{payload: data(200)}},
 		{"fragments, a Ping between them", join(f(0x02, "a"), f(0x89, "p"), f(0x00, "b"), f(0x80, "c")), outcome{payload: []byte("abc"), pinged: true, ping: []byte("p")}},
 		{"of two Pings the last is answered", join(f(0x89, "first"), f(0x89, "2nd")), outcome{pinged: true, ping: []byte("2nd")}},
@@ -175,7 +175,7 @@ func TestFramesAreTakenApart(t *testing.T) {
 		{"Close with code and reason", f(0x88, "\x03\xE8bye"), closed(1000)},
 		{"Close with a code of an application", f(0x88, "\x0F\xA0"), closed(4000)},
 		{"data before Close", join(f(0x82, "a"), f(0x88, "\x03\xE9")), outcome{payload: []byte("a"), failed: true, code: 1001, reason: CloseWebSocketClosed}},
-		{"text [MQTT-6.0.0-1]", f(0x81, "abc"), refused(1003)},
+		{"text [MQTT-6.0.0-1] [MQTT311-6.0.0-1]", f(0x81, "abc"), refused(1003)},
 		{"unmasked", []byte{0x82, 1, 'a'}, refused(1002)},
 		{"RSV1", f(0xC2, "a"), refused(1002)},
 		{"RSV3", f(0x92, "a"), refused(1002)},

@@ -65,8 +65,8 @@ func TestUpgradeIsAcceptedOrRefusedWithAnHTTPError(t *testing.T) {
 		{"any path", upgradeHead("GET", "GET / HTTP/1.1"), nil, 101, ""},
 		{"any case", strings.NewReplacer("Upgrade:", "upgrade:", "websocket", "WebSocket", "Host", "hOST").Replace(upgradeHead()), nil, 101, ""},
 		{"subprotocols in two fields", upgradeHead("Sec-WebSocket-Protocol", "Sec-WebSocket-Protocol: chat", "X", "Sec-WebSocket-Protocol: mqtt"), nil, 101, ""},
-		{"no mqtt offered [MQTT-6.0.0-3]", upgradeHead("Sec-WebSocket-Protocol", "Sec-WebSocket-Protocol: mqttv3.1"), nil, 400, "does not offer mqtt"},
-		{"nothing offered [MQTT-6.0.0-3]", upgradeHead("Sec-WebSocket-Protocol", "X-Nothing: mqtt"), nil, 400, "does not offer mqtt"},
+		{"no mqtt offered [MQTT-6.0.0-3] [MQTT311-6.0.0-3]", upgradeHead("Sec-WebSocket-Protocol", "Sec-WebSocket-Protocol: mqttv3.1"), nil, 400, "does not offer mqtt"},
+		{"nothing offered [MQTT-6.0.0-3] [MQTT311-6.0.0-3]", upgradeHead("Sec-WebSocket-Protocol", "X-Nothing: mqtt"), nil, 400, "does not offer mqtt"},
 		{"POST", upgradeHead("GET", "POST / HTTP/1.1"), nil, 400, "not a GET request"},
 		{"HTTP/1.0", upgradeHead("GET", "GET / HTTP/1.0"), nil, 400, "not a request of HTTP/1.1"},
 		{"no target", upgradeHead("GET", "GET HTTP/1.1"), nil, 400, "not a request of HTTP/1.1"},
@@ -110,7 +110,7 @@ func TestUpgradeIsAcceptedOrRefusedWithAnHTTPError(t *testing.T) {
 				}
 				if accepted := c.status == http.StatusSwitchingProtocols; accepted == mc.closed {
 					t.Errorf("closed is %v", mc.closed)
-				} else if accepted && (!strings.Contains(fields, "Sec-WebSocket-Protocol: mqtt") || strings.Contains(fields, "Extensions")) { // [MQTT-6.0.0-4]
+				} else if accepted && (!strings.Contains(fields, "Sec-WebSocket-Protocol: mqtt") || strings.Contains(fields, "Extensions")) { // [MQTT-6.0.0-4] [MQTT311-6.0.0-4]
 					t.Errorf("the answer is %q", head)
 				} else if !accepted && mc.conn.reason != CloseWebSocketUpgrade {
 					t.Errorf("closed for %q", mc.conn.reason)
