@@ -21,8 +21,8 @@ import (
 	"github.com/weirmq/weir/tlsstate"
 )
 
-// TestConversationsOverSockets plays the same files over TCP and TLS: with the
-// reactor, the descriptors and the records of production, and with a clock that
+// TestConversationsOverSockets plays the same files over TCP, TLS and WebSocket:
+// with the reactor, the descriptors and the records of production, and with a clock that
 // stands still unless it is put forward. What each Client is sent must be what
 // the file says.
 //
@@ -34,7 +34,7 @@ func TestConversationsOverSockets(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no conversations: %v", err)
 	}
-	for _, transport := range []string{"tcp", "tls"} {
+	for _, transport := range []string{"tcp", "tls", "ws", "wss"} {
 		for _, file := range files {
 			name := strings.TrimSuffix(filepath.Base(file), ".txt")
 			t.Run(transport+"/"+name, func(t *testing.T) {
@@ -101,7 +101,10 @@ func playOverSockets(t *testing.T, text, transport string) {
 		t: t, clients: make(map[string]*socketTalker), closed: make(map[string]CloseReason),
 		events: make(chan Event, 1024), listener: Listener{Name: "test", Address: "127.0.0.1:0"},
 	}
-	if transport == "tls" {
+	if transport == "ws" || transport == "wss" {
+		c.listener.Protocol = WebSockets
+	}
+	if transport == "tls" || transport == "wss" {
 		c.listener.TLS, c.tls = tlsForConversations(t)
 	}
 	lines := strings.Split(text, "\n")
@@ -270,6 +273,13 @@ func (c *socketConversation) dial(k *socketTalker) {
 			c.t.Fatal(err)
 		}
 		nc = secure
+	}
+	if c.listener.Protocol == WebSockets {
+		stream, err := upgradeStream(nc)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		nc = stream
 	}
 	c.opened++ // and time begins to run for it when a loop has it
 	c.settle()
