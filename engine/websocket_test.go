@@ -76,7 +76,7 @@ func connectWebSocket(t testing.TB, m *memoryReactor, p *port, id string, keepAl
 }
 
 // However the packets lie in frames and the frames in reads, a Client on
-// WebSocket is told what it would be told without.
+// WebSocket is told what it would be told without [MQTT-6.0.0-2] [MQTT311-6.0.0-2].
 func TestPacketsInFramesAreThoseOfPlainMQTT(t *testing.T) {
 	for i, stream := range splitSeeds() {
 		want := playSplit(t, stream, func() int { return len(stream) })
@@ -133,7 +133,7 @@ func TestWebSocketClosesWithAFittingCode(t *testing.T) {
 		{"DISCONNECT", send(0x82, []byte{0xE0, 0}), 1000, CloseClientDisconnect},
 		{"Close without a code", send(0x88, nil), 0, CloseWebSocketClosed},
 		{"Close", send(0x88, []byte{0x03, 0xE9}), 1001, CloseWebSocketClosed},
-		{"text frame [MQTT-6.0.0-1]", send(0x81, []byte{0xC0, 0}), 1003, CloseWebSocketProtocol},
+		{"text frame [MQTT-6.0.0-1] [MQTT311-6.0.0-1]", send(0x81, []byte{0xC0, 0}), 1003, CloseWebSocketProtocol},
 		{"frame without a mask", func(mc *memoryConn) { mc.send([]byte{0x82, 2, 0xC0, 0}) }, 1002, CloseWebSocketProtocol},
 		{"malformed packet", send(0x82, []byte{0, 0}), 1002, CloseMalformedPacket},
 		{"packet over MaximumPacketSize", send(0x82, publish(5000)), 1009, ClosePacketTooLarge},
