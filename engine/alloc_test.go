@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/weirmq/weir/codec"
@@ -55,6 +56,38 @@ func TestPublishAllocatesNothing(t *testing.T) {
 				t.Errorf("%v allocations for each window", n)
 			}
 		})
+	}
+}
+
+// TestSharedSubscriptionsAllocateNothing publishes to a group, with and without
+// a partition.
+func TestSharedSubscriptionsAllocateNothing(t *testing.T) {
+	for strategy := range sharedStrategies {
+		for _, partition := range []string{"", "7"} {
+			t.Run(strategy.String()+"/partition="+partition, func(t *testing.T) {
+				e, m := newMemoryEngine(t, Options{SharedSubscriptions: strategy}, 2)
+				p := &port{engine: e, name: "run"}
+				p.policy.Store(newPolicy(&Listener{}))
+				pub := connectClient(t, m, p, "pub", codec.V5)
+				r := &engineRun{runConfig: runConfig{version: codec.V5, receivers: 1, window: 1}, m: m, pub: pub}
+				for i := range 4 {
+					sub := connectClient(t, m, p, fmt.Sprint("sub", i), codec.V5)
+					subscribeClient(t, m, sub, codec.V5, "$share/g/t", codec.QoS1)
+					r.subs = append(r.subs, sub)
+				}
+				q := codec.Publish{TopicName: []byte("t"), Payload: make([]byte, 64), QoS: codec.QoS1, PacketID: 1}
+				if partition != "" {
+					q.Forward = codec.UserProperties(nil).Append("other", "x").Append(partitionProperty, partition)
+				}
+				r.in = [][]byte{codec.AppendPublish(nil, codec.V5, &q)}
+				for range 300 {
+					r.once(t)
+				}
+				if n := testing.AllocsPerRun(300, func() { r.once(t) }); n != 0 {
+					t.Errorf("%v allocations", n)
+				}
+			})
+		}
 	}
 }
 

@@ -26,6 +26,7 @@ var update = flag.Bool("update", false, "rewrite the expected output in testdata
 // own. Lines with '#' are comments. What Clients and the test do:
 //
 //	limits Field=value ...     Limits of the engine; first in a case
+//	shared STRATEGY            Options.SharedSubscriptions; before what starts the engine
 //	policy WHO may ACTION TOPIC ...; ...
 //	                           the port gets this policy; WHO is *, id:X or user:X
 //	policy-disconnect ...      the same with OnPolicyChange Disconnect
@@ -131,6 +132,7 @@ type conversation struct {
 	t       testing.TB
 	loops   int
 	limits  Limits
+	shared  SharedStrategy
 	e       *Engine
 	m       *memoryReactor
 	port    *port
@@ -188,6 +190,14 @@ func (c *conversation) do(line string) {
 	verb, rest, _ := strings.Cut(line, " ")
 	if verb == "limits" {
 		c.setLimits(rest)
+		return
+	}
+	if verb == "shared" {
+		strategy, err := ParseSharedStrategy(rest)
+		if err != nil {
+			c.fatalf("%v", err)
+		}
+		c.shared = strategy
 		return
 	}
 	c.start()
@@ -254,7 +264,7 @@ func (c *conversation) start() {
 	if c.e != nil {
 		return
 	}
-	c.e, c.m = newMemoryEngine(c.t, Options{Limits: c.limits}, c.loops)
+	c.e, c.m = newMemoryEngine(c.t, Options{Limits: c.limits, SharedSubscriptions: c.shared}, c.loops)
 	c.port = &port{engine: c.e, name: "test"}
 	c.port.policy.Store(newPolicy(&Listener{}))
 }

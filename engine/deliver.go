@@ -73,29 +73,6 @@ func (l *loop) deliver(p *publication, receivers []receiver) {
 	}
 }
 
-// deliverShared gives p to one member of a group: the next one that has a
-// connection that takes messages, else the next one.
-func (l *loop) deliverShared(p *publication, g *sharedReceivers) {
-	n := uint64(len(g.members))
-	if n == 0 {
-		return
-	}
-	start := g.cursor.Add(1) - 1
-	choice := start % n
-	for i := range n {
-		if g.members[(start+i)%n].session.available.Load() {
-			choice = (start + i) % n
-			break
-		}
-	}
-	member := g.members[choice : choice+1]
-	if to := member[0].session.loop; to != l {
-		l.forward(p, to, member)
-		return
-	}
-	l.deliver(p, member)
-}
-
 // deliverTo gives p to one Session of this loop.
 func (l *loop) deliverTo(p *publication, r *receiver) {
 	s := r.session

@@ -49,7 +49,7 @@
 //  6. Receivers on this loop get it now: encoded once for all that get the
 //     same bytes, with the Packet Identifier of each filled in. See deliver.go.
 //  7. Receivers on other loops get it in one batch for each loop. A group of
-//     a Shared Subscription has one receiver.
+//     a Shared Subscription has one receiver, see shared.go.
 //  8. With QoS 1 and 2 a receiver's Session takes it: in flight while there is
 //     send quota and room, else into the queue. See send.go.
 //  9. The sender gets its PUBACK or PUBREC.

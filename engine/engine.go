@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"sync"
@@ -75,6 +76,9 @@ type reactor interface {
 // New checks the options and makes an Engine. Nothing is opened before Run.
 func New(o Options) (*Engine, error) {
 	o = o.withDefaults()
+	if o.SharedSubscriptions >= sharedStrategies {
+		return nil, fmt.Errorf("engine: Options.SharedSubscriptions is %d, which is no SharedStrategy", o.SharedSubscriptions)
+	}
 	if err := validateListeners(o.Listeners); err != nil {
 		return nil, err
 	}

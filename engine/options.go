@@ -26,6 +26,10 @@ type Options struct {
 	// defaults that Limits documents.
 	Limits Limits
 
+	// SharedSubscriptions is how the members of each Shared Subscription share
+	// its messages. The default is SharedRoundRobin.
+	SharedSubscriptions SharedStrategy
+
 	// Logger receives what an operator wants to know: ports, connections that
 	// closed and why, refusals, reloads. Nil means slog.Default. It is called
 	// from one goroutine of the engine and never from an event loop, so that a

@@ -32,7 +32,7 @@ type remoteReceivers struct {
 }
 
 // sharedReceivers is one shared subscription group: one member gets each
-// message [MQTT-4.8.2-5]... whoever is next.
+// message. Which one is for a SharedStrategy to say.
 type sharedReceivers struct {
 	cursor  *atomic.Uint64
 	members []receiver

@@ -6,10 +6,14 @@ import "github.com/weirmq/weir/codec"
 // takes it, else it waits. A message that does not fit into the queue is
 // dropped: the newest, as the older ones were promised first.
 func (s *Session) enqueue(p *publication, r *receiver) {
-	l := s.loop
-	if s.ended {
-		return
+	if !s.ended {
+		s.take(p, r)
+		s.weigh()
 	}
+}
+
+func (s *Session) take(p *publication, r *receiver) {
+	l := s.loop
 	c := s.conn
 	size := len(p.topic) + len(p.props) + len(p.payload)
 	if c != nil && c.sendQuota > 0 && s.queue.len == 0 && len(s.resend) == 0 && s.mayFly(size) && c.room() {
@@ -63,6 +67,11 @@ func (s *Session) send(p *publication, r *receiver, qos codec.QoS, retain bool) 
 // earlier connection ended, then the queue, then retained messages; as long
 // as the connection and its send quota take it.
 func (c *conn) pump() {
+	c.sendWaiting()
+	c.session.weigh()
+}
+
+func (c *conn) sendWaiting() {
 	s := c.session
 	for c.room() {
 		switch {

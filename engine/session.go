@@ -3,6 +3,8 @@ package engine
 import (
 	"sync/atomic"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/weirmq/weir/codec"
 	"github.com/weirmq/weir/engine/internal/wheel"
 	"github.com/weirmq/weir/security"
@@ -24,13 +26,17 @@ const sessionNeverExpires = 0xFFFFFFFF
 //
 // Its state changes in few ways, each a method: subscribe, unsubscribe,
 // enqueue, send, acknowledge, release, receive (QoS 2), attach, detach, end.
-// Only loop, clientID and available may be used on other loops.
+// Only loop, clientID, available, hash and load may be used on other loops.
 type Session struct {
 	loop     *loop
 	clientID string
 	// available is set while a connection takes messages. Shared
 	// subscriptions prefer such members.
 	available atomic.Bool
+	// hash is that of clientID. load is what is in flight and in the queue, for
+	// SharedFewestInFlight only.
+	hash uint64
+	load atomic.Int32
 
 	conn    *conn // nil while disconnected
 	ended   bool
@@ -55,7 +61,7 @@ type Session struct {
 }
 
 func newSession(l *loop, clientID string) *Session {
-	s := &Session{loop: l, clientID: clientID}
+	s := &Session{loop: l, clientID: clientID, hash: xxhash.Sum64String(clientID)}
 	s.timer.Init(s)
 	return s
 }

@@ -106,7 +106,9 @@ func (s *serving) serve(ctx context.Context, dir string, logger *slog.Logger) er
 	// The limits hold from the start, so the directory is read before there is
 	// an engine for a Controller to drive.
 	snapshot, problems := resource.Load(dir, nil)
-	eng, err := engine.New(engine.Options{Loops: s.loops, Limits: snapshot.Limits(), Logger: logger})
+	eng, err := engine.New(engine.Options{
+		Loops: s.loops, Limits: snapshot.Limits(), SharedSubscriptions: snapshot.SharedSubscriptions(), Logger: logger,
+	})
 	if err != nil {
 		return err
 	}

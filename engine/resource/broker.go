@@ -18,6 +18,7 @@ const maxSubscriberQueue = math.MaxInt32
 type broker struct {
 	object *Object
 	limits engine.Limits
+	shared engine.SharedStrategy
 }
 
 func decodeBroker(d *decoder, spec *node) *broker {
@@ -27,7 +28,7 @@ func decodeBroker(d *decoder, spec *node) *broker {
 	d.mapping(spec, "spec",
 		optional("advanced", func(n *node, path string) {
 			d.mapping(n, path,
-				optional("clients", func(n *node, path string) { d.clients(&b.limits, &packetSize, n, path) }),
+				optional("clients", func(n *node, path string) { d.clients(b, &packetSize, n, path) }),
 				optional("encryptInternalTraffic", d.withoutEffect(d.operationalMode(&ignored))),
 				optional("internalCerts", d.withoutEffect(func(n *node, path string) {
 					d.mapping(n, path,
@@ -54,7 +55,7 @@ func decodeBroker(d *decoder, spec *node) *broker {
 }
 
 // clients reads what bounds the Clients.
-func (d *decoder) clients(limits *engine.Limits, packetSize *int64, n *node, path string) {
+func (d *decoder) clients(b *broker, packetSize *int64, n *node, path string) {
 	var sessionExpiry, messageExpiry, queue, receiveMaximum, keepAlive int64
 	strategy := "None"
 	d.mapping(n, path,
@@ -73,12 +74,20 @@ func (d *decoder) clients(limits *engine.Limits, packetSize *int64, n *node, pat
 		}),
 		optional("maxReceiveMaximum", d.integer(&receiveMaximum, 1, 65535)),
 		optional("maxKeepAliveSeconds", d.integer(&keepAlive, 0, 65535)),
+		optional("sharedSubscriptionStrategy", func(n *node, path string) {
+			var name string
+			d.enum(&name, engine.SharedStrategyNames()...)(n, path)
+			if name != "" {
+				b.shared, _ = engine.ParseSharedStrategy(name) // it is one of them
+			}
+		}),
 	)
 	if queue > maxSubscriberQueue {
 		d.warn(n.get("subscriberQueueLimit"), join(path, "subscriberQueueLimit.length"), fmt.Sprint(queue), "is reduced",
 			fmt.Sprintf("the longest queue is %d", maxSubscriberQueue))
 		queue = maxSubscriberQueue
 	}
+	limits := &b.limits
 	limits.MaximumSessionExpiry = uint32(sessionExpiry)
 	limits.QueuedMessages = int(queue)
 	limits.Inflight = uint16(receiveMaximum)

@@ -54,7 +54,7 @@ func (b *builder) broker() {
 		}
 	}
 	if len(brokers) > 0 {
-		b.snapshot.limits = brokers[0].limits
+		b.snapshot.limits, b.snapshot.shared = brokers[0].limits, brokers[0].shared
 	}
 }
 

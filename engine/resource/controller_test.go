@@ -475,6 +475,24 @@ func TestLimitsOfTheBroker(t *testing.T) {
 	}
 }
 
+func TestSharedSubscriptionStrategyOfTheBroker(t *testing.T) {
+	for spec, want := range map[string]engine.SharedStrategy{
+		"{}": engine.SharedRoundRobin,
+		"{advanced: {clients: {sharedSubscriptionStrategy: fewestInFlight}}}": engine.SharedFewestInFlight,
+		"{advanced: {clients: {sharedSubscriptionStrategy: HASHCLIENTID}}}":   engine.SharedHashClientID,
+	} {
+		dir := t.TempDir()
+		writeFile(t, dir, "b.yaml", "apiVersion: mqttbroker.iotoperations.azure.com/v1\nkind: Broker\nmetadata: {name: default}\nspec: "+spec+"\n")
+		snapshot, problems := Load(dir, nil)
+		if problems.HasErrors() {
+			t.Fatal(problems)
+		}
+		if got := snapshot.SharedSubscriptions(); got != want {
+			t.Errorf("%s: %v, want %v", spec, got, want)
+		}
+	}
+}
+
 // TestControllerWithEngine opens a real port, once whoever occupies it lets go,
 // closes it when its policy goes, and opens it again.
 func TestControllerWithEngine(t *testing.T) {

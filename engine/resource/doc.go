@@ -21,7 +21,9 @@
 // Beyond the fields of the kinds' own API, a port may have an address to bind,
 // tls.minVersion, "1.2" or "1.3", and with protocol WebSockets origins, a list
 // as engine.Listener has it; authorizationPolicies may have onPolicyChange,
-// Reevaluate or Disconnect. Without an address a ClusterIp
+// Reevaluate or Disconnect; and advanced.clients of a Broker may have
+// sharedSubscriptionStrategy, one of RoundRobin, HashTopicName, HashClientId,
+// Sticky and FewestInFlight, see [engine.SharedStrategy]. Without an address a ClusterIp
 // listener is bound to 127.0.0.1 and any other to all interfaces; a NodePort
 // listener also listens on nodePort. Port 0 is any free port.
 //

@@ -19,6 +19,7 @@ type Snapshot struct {
 	authorizations  map[string]*Authorization
 	ports           []*Port
 	limits          engine.Limits
+	shared          engine.SharedStrategy
 }
 
 // PortState says whether a port is served.
@@ -126,6 +127,10 @@ func (s *Snapshot) Listeners() []engine.Listener {
 // Limits returns the limits that the Broker sets. Fields that it does not set
 // are zero, which stands for the engine's defaults.
 func (s *Snapshot) Limits() engine.Limits { return s.limits }
+
+// SharedSubscriptions returns how the Broker wants the messages of Shared
+// Subscriptions shared.
+func (s *Snapshot) SharedSubscriptions() engine.SharedStrategy { return s.shared }
 
 // Waiting returns the ports that wait for their server certificates.
 func (s *Snapshot) Waiting() []Waiting {
