@@ -79,6 +79,9 @@ func New(o Options) (*Engine, error) {
 	if o.SharedSubscriptions >= sharedStrategies {
 		return nil, fmt.Errorf("engine: Options.SharedSubscriptions is %d, which is no SharedStrategy", o.SharedSubscriptions)
 	}
+	if o.Limits.QueueStrategy > DropOldest {
+		return nil, fmt.Errorf("engine: Limits.QueueStrategy is %d, which is no QueueStrategy", o.Limits.QueueStrategy)
+	}
 	if err := validateListeners(o.Listeners); err != nil {
 		return nil, err
 	}

@@ -55,10 +55,14 @@ type Limits struct {
 	Inflight uint16
 
 	// QueuedMessages and QueuedBytes bound what waits for one Session, beyond
-	// what is in flight, which QueuedBytes bounds as well. A message that does
-	// not fit is dropped and counted. Defaults 1000 and 16 MiB.
+	// what is in flight, which QueuedBytes bounds as well. Of the messages that
+	// do not fit QueueStrategy drops some, which are counted. Defaults 1000 and
+	// 16 MiB.
 	QueuedMessages int
 	QueuedBytes    int
+
+	// QueueStrategy is what is dropped at these bounds. Default DropNewest.
+	QueueStrategy QueueStrategy
 
 	// RetainedBacklog is the number of retained messages that may wait for
 	// one Client after SUBSCRIBE. Default 100,000.
@@ -98,6 +102,26 @@ type Limits struct {
 	// DrainTimeout is the time that Run takes, once its context has ended, to
 	// write what waits and close connections. Default 5 s.
 	DrainTimeout time.Duration
+}
+
+// QueueStrategy is what becomes of a message that does not fit into the queue
+// of a Session.
+type QueueStrategy byte
+
+const (
+	// DropNewest drops the message: the older ones were promised first.
+	DropNewest QueueStrategy = iota
+	// DropOldest drops the messages at the head of the queue until it fits, for
+	// Clients that want the latest. What is in flight stays: it may have arrived.
+	DropOldest
+)
+
+// String returns "DropNewest" or "DropOldest".
+func (s QueueStrategy) String() string {
+	if s == DropOldest {
+		return "DropOldest"
+	}
+	return "DropNewest"
 }
 
 // What follows protects the engine from itself and is not for operators.

@@ -3,8 +3,8 @@ package engine
 import "github.com/weirmq/weir/codec"
 
 // enqueue takes a message with QoS 1 or 2: it is sent now if the connection
-// takes it, else it waits. A message that does not fit into the queue is
-// dropped: the newest, as the older ones were promised first.
+// takes it, else it waits. What does not fit into the queue is dropped, see
+// QueueStrategy.
 func (s *Session) enqueue(p *publication, r *receiver) {
 	if !s.ended {
 		s.take(p, r)
@@ -20,7 +20,7 @@ func (s *Session) take(p *publication, r *receiver) {
 		s.send(p, r, min(p.qos, r.qos), p.retain && r.retainAsPublished)
 		return
 	}
-	if !s.hasRoom(size) {
+	if !s.hasRoom(size) && !s.makeRoom(size) {
 		l.stats.MessagesDropped++
 		return
 	}
@@ -34,6 +34,22 @@ func (s *Session) take(p *publication, r *receiver) {
 func (s *Session) hasRoom(size int) bool {
 	limits := &s.loop.engine.limits
 	return s.queue.len < limits.QueuedMessages && s.queue.bytes+size <= limits.QueuedBytes
+}
+
+// makeRoom drops what is oldest in the queue until a message of size bytes
+// fits, if that is the strategy. Nothing is dropped for one that never would.
+func (s *Session) makeRoom(size int) bool {
+	limits := &s.loop.engine.limits
+	if limits.QueueStrategy != DropOldest || size > limits.QueuedBytes {
+		return false
+	}
+	for s.queue.len > 0 && !s.hasRoom(size) {
+		oldest := s.queue.pop()
+		oldest.msg.release()
+		s.loop.stats.MessagesDropped++
+		s.loop.stats.MessagesDisplaced++
+	}
+	return s.hasRoom(size)
 }
 
 // mayFly reports whether a message of size bytes may be put in flight: while

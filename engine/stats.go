@@ -30,13 +30,16 @@ type Stats struct {
 	SubscriptionsDenied  uint64
 	SubscriptionsRevoked uint64
 
-	MessagesQueued   uint64 // that had to wait in a Session
-	MessagesDropped  uint64 // for a receiver that was not there or did not take them
-	MessagesExpired  uint64
-	RetainedRefused  uint64 // retained messages that the bounds left no room for
-	MessagesTooLarge uint64 // for a receiver's Maximum Packet Size
-	WillsPublished   uint64
-	SessionsExpired  uint64
+	MessagesQueued  uint64 // that had to wait in a Session
+	MessagesDropped uint64 // for a receiver that was not there or did not take them
+	// MessagesDisplaced are those of MessagesDropped that made room in a queue
+	// for newer ones, see DropOldest.
+	MessagesDisplaced uint64
+	MessagesExpired   uint64
+	RetainedRefused   uint64 // retained messages that the bounds left no room for
+	MessagesTooLarge  uint64 // for a receiver's Maximum Packet Size
+	WillsPublished    uint64
+	SessionsExpired   uint64
 
 	RoutesResolved uint64 // route cache misses
 	Panics         uint64 // our bugs, contained
@@ -75,6 +78,7 @@ func (s *Stats) add(o *Stats) {
 	s.SubscriptionsRevoked += o.SubscriptionsRevoked
 	s.MessagesQueued += o.MessagesQueued
 	s.MessagesDropped += o.MessagesDropped
+	s.MessagesDisplaced += o.MessagesDisplaced
 	s.MessagesExpired += o.MessagesExpired
 	s.MessagesTooLarge += o.MessagesTooLarge
 	s.WillsPublished += o.WillsPublished

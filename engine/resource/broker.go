@@ -57,7 +57,7 @@ func decodeBroker(d *decoder, spec *node) *broker {
 // clients reads what bounds the Clients.
 func (d *decoder) clients(b *broker, packetSize *int64, n *node, path string) {
 	var sessionExpiry, messageExpiry, queue, receiveMaximum, keepAlive int64
-	strategy := "None"
+	var strategy string
 	d.mapping(n, path,
 		optional("maxSessionExpirySeconds", d.integer(&sessionExpiry, 1, math.MaxUint32)),
 		optional("maxMessageExpirySeconds", d.withoutEffect(d.integer(&messageExpiry, 1, math.MaxUint32))),
@@ -67,9 +67,12 @@ func (d *decoder) clients(b *broker, packetSize *int64, n *node, path string) {
 				optional("length", d.integer(&queue, 1, math.MaxInt64)),
 				optional("strategy", d.enum(&strategy, "None", "DropOldest")),
 			)
-			if strategy == "DropOldest" {
-				d.warn(n.get("strategy"), join(path, "strategy"), strategy, "accepted, has no effect in this version",
-					"a message that does not fit is dropped, the older ones stay")
+			switch strategy {
+			case "DropOldest":
+				b.limits.QueueStrategy = engine.DropOldest
+			case "None":
+				d.warn(n.get("strategy"), join(path, "strategy"), strategy, "does not mean without bound here",
+					"a message that does not fit is dropped, the older ones stay; without length the queue takes the engine's default")
 			}
 		}),
 		optional("maxReceiveMaximum", d.integer(&receiveMaximum, 1, 65535)),
