@@ -41,6 +41,7 @@ var update = flag.Bool("update", false, "rewrite the expected output in testdata
 //	window CLIENT BYTES        the Client takes so many bytes more, then no more
 //	read CLIENT BYTES          it takes so many more
 //	advance DURATION           moves the clock
+//	sweep                      removes retained messages that have expired
 //
 // and what comes of it, by Client in the order in which they first appear:
 //
@@ -218,6 +219,9 @@ func (c *conversation) do(line string) {
 		}
 		c.m.advance(d)
 		return
+	case "sweep":
+		c.e.retained.sweep(c.m.clock)
+		return
 	case "stats":
 		c.stats(strings.Fields(rest))
 		return
@@ -370,6 +374,7 @@ func (c *conversation) stats(fields []string) {
 		sum.add(&s)
 	}
 	sum.Retained = int64(c.e.retained.index.Len())
+	sum.RetainedExpired = c.e.retained.expired.Load()
 	c.out.WriteString("=")
 	for _, name := range fields {
 		f := reflect.ValueOf(sum).FieldByName(name)
@@ -450,9 +455,17 @@ func checkEngine(t testing.TB, e *Engine) {
 	if err := e.retained.index.Check(); err != nil {
 		t.Error(err)
 	}
-	stored := int64(0)
-	e.retained.index.Match("#", func(_ string, m *message) bool { stored += int64(m.size()); return true })
-	e.retained.index.Match("$SYS/#", func(_ string, m *message) bool { stored += int64(m.size()); return true })
+	stored, mortal := int64(0), int64(0)
+	e.retained.index.All(func(_ string, m *message) bool {
+		stored += int64(m.size())
+		if m.hasExpiry {
+			mortal++
+		}
+		return true
+	})
+	if n := e.retained.mortal.Load(); n != mortal {
+		t.Errorf("retained messages: %d can expire, %d are counted", mortal, n)
+	}
 	if n := e.retained.bytes.Load(); n != stored {
 		t.Errorf("retained messages: %d bytes are stored, %d are counted", stored, n)
 	}

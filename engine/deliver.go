@@ -14,6 +14,9 @@ func (l *loop) route(p *publication) {
 }
 
 func (l *loop) distribute(p *publication, r *route) {
+	if limit := l.engine.limits.MaximumMessageExpiry; limit != 0 && (!p.hasExpiry || p.expiry > limit) {
+		p.hasExpiry, p.expiry = true, limit
+	}
 	if p.retain {
 		l.engine.retained.store(p, &l.engine.limits)
 	}

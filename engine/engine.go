@@ -133,6 +133,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	if err := e.open(); err != nil {
 		return err
 	}
+	e.goroutines.Go(e.keepHouse)
 	<-ctx.Done()
 	e.drain()
 	return nil

@@ -99,6 +99,11 @@ type Limits struct {
 	// means no bound.
 	MaximumSessionExpiry uint32
 
+	// MaximumMessageExpiry, in seconds, bounds the Message Expiry Interval of
+	// every message, retained ones and those without one included. Zero means
+	// no bound.
+	MaximumMessageExpiry uint32
+
 	// DrainTimeout is the time that Run takes, once its context has ended, to
 	// write what waits and close connections. Default 5 s.
 	DrainTimeout time.Duration

@@ -16,6 +16,10 @@ type retainedStore struct {
 	index   *topics.Retained[message]
 	bytes   atomic.Int64
 	refused atomic.Uint64
+	expired atomic.Uint64
+	// mortal is how many of them have a Message Expiry Interval: without any
+	// there is nothing to sweep.
+	mortal atomic.Int64
 }
 
 // store keeps p as the retained message of its topic [MQTT-3.3.1-5], or
@@ -43,24 +47,43 @@ func (s *retainedStore) store(p *publication, limits *Limits) {
 	n := len(p.props)
 	m.props, m.payload = m.buf[:n:n], m.buf[n:]
 	s.bytes.Add(int64(size))
+	if m.hasExpiry {
+		s.mortal.Add(1)
+	}
 	s.forget(s.index.Store(p.topic, m))
 }
 
 // forget takes note of a message that has left the index.
 func (s *retainedStore) forget(m *message) {
-	if m != nil {
-		s.bytes.Add(-int64(m.size()))
+	if m == nil {
+		return
+	}
+	s.bytes.Add(-int64(m.size()))
+	if m.hasExpiry {
+		s.mortal.Add(-1)
 	}
 }
 
 // drop removes m, which has expired, unless it was replaced in the meantime.
 func (s *retainedStore) drop(m *message) {
-	old := s.index.Delete(m.topic)
-	if old != nil && old != m {
-		s.forget(s.index.Store(m.topic, old))
+	if s.index.Remove(m.topic, m) {
+		s.forget(m)
+		s.expired.Add(1)
+	}
+}
+
+// sweep removes what has expired by now. It reads without locks, and holds one
+// for each message that it removes, so that loops do not wait for it.
+func (s *retainedStore) sweep(now int64) {
+	if s.mortal.Load() == 0 {
 		return
 	}
-	s.forget(old)
+	s.index.All(func(_ string, m *message) bool {
+		if m.expired(now) {
+			s.drop(m)
+		}
+		return true
+	})
 }
 
 // sendRetained puts the retained messages that match a new Subscription into

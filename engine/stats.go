@@ -36,6 +36,7 @@ type Stats struct {
 	// for newer ones, see DropOldest.
 	MessagesDisplaced uint64
 	MessagesExpired   uint64
+	RetainedExpired   uint64
 	RetainedRefused   uint64 // retained messages that the bounds left no room for
 	MessagesTooLarge  uint64 // for a receiver's Maximum Packet Size
 	WillsPublished    uint64
@@ -115,6 +116,7 @@ func (e *Engine) Stats(ctx context.Context) (Stats, error) {
 	}
 	sum.Retained = int64(e.retained.index.Len())
 	sum.RetainedBytes = e.retained.bytes.Load()
+	sum.RetainedExpired = e.retained.expired.Load()
 	sum.RetainedRefused = e.retained.refused.Load()
 	e.early.addTo(&sum)
 	sum.Panics += e.panics.Load()

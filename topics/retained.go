@@ -72,6 +72,21 @@ func (r *Retained[M]) Delete(name string) (old *M) {
 	return k.message
 }
 
+// Remove forgets the message for the Topic Name if it is m, and tells whether
+// it was: a caller that has looked at m does not lose one that has come since.
+// Safe for concurrent use; it locks one shard.
+func (r *Retained[M]) Remove(name string, m *M) bool {
+	sh := r.shardFor(name)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if m == nil || r.Get(name) != m {
+		return false
+	}
+	sh.root.remove(name)
+	r.count.Add(-1)
+	return true
+}
+
 // Get returns the message for the Topic Name, or nil. Safe for concurrent use;
 // it takes no lock and allocates nothing.
 func (r *Retained[M]) Get(name string) *M {
@@ -115,6 +130,17 @@ func (r *Retained[M]) Match(filter string, visit func(name string, m *M) bool) {
 				level == "+" && !it.value.step(rest, more, visit) {
 				return
 			}
+		}
+	}
+}
+
+// All calls visit for each name, those that begin with '$' included, until
+// visit returns false; what is said of Match holds here too. Safe for
+// concurrent use; it takes no lock and allocates nothing.
+func (r *Retained[M]) All(visit func(name string, m *M) bool) {
+	for i := range r.shards {
+		if !r.shards[i].root.walk(visit) {
+			return
 		}
 	}
 }

@@ -2,6 +2,7 @@ package topics
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -35,7 +36,20 @@ func TestRetainedAgreesWithNaive(t *testing.T) {
 			if got := retained.Get(name); got != naive[name] {
 				t.Fatalf("Get(%q) = %p, want %p", name, got, naive[name])
 			}
-			if r.IntN(10) < 7 == (step/500%2 == 0) {
+			if r.IntN(4) == 0 {
+				// Remove takes out what it was shown, and nothing else.
+				stranger := name
+				if retained.Remove(name, &stranger) || retained.Remove(name, nil) {
+					t.Fatalf("Remove(%q) of a message that is not there", name)
+				}
+				if r.IntN(4) == 0 {
+					m := naive[name]
+					if removed := retained.Remove(name, m); removed != (m != nil) {
+						t.Fatalf("Remove(%q) = %v, want %v", name, removed, m != nil)
+					}
+					delete(naive, name)
+				}
+			} else if r.IntN(10) < 7 == (step/500%2 == 0) {
 				m := &name
 				if old := retained.Store(name, m); old != naive[name] {
 					t.Fatalf("Store(%q) = %p, want %p", name, old, naive[name])
@@ -51,6 +65,11 @@ func TestRetainedAgreesWithNaive(t *testing.T) {
 				t.Fatalf("Len() = %d, want %d", retained.Len(), len(naive))
 			}
 			if step%10 == 0 {
+				visited := map[string]*string{}
+				retained.All(func(name string, m *string) bool { visited[name] = m; return true })
+				if !maps.Equal(visited, naive) {
+					t.Fatalf("All visits %d names, want %d", len(visited), len(naive))
+				}
 				filter := randomFilter(r)
 				want := []string{}
 				for name := range naive {

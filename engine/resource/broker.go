@@ -60,7 +60,7 @@ func (d *decoder) clients(b *broker, packetSize *int64, n *node, path string) {
 	var strategy string
 	d.mapping(n, path,
 		optional("maxSessionExpirySeconds", d.integer(&sessionExpiry, 1, math.MaxUint32)),
-		optional("maxMessageExpirySeconds", d.withoutEffect(d.integer(&messageExpiry, 1, math.MaxUint32))),
+		optional("maxMessageExpirySeconds", d.integer(&messageExpiry, 1, math.MaxUint32)),
 		optional("maxPacketSizeBytes", d.integer(packetSize, 1, 256<<20)),
 		optional("subscriberQueueLimit", func(n *node, path string) {
 			d.mapping(n, path,
@@ -92,6 +92,7 @@ func (d *decoder) clients(b *broker, packetSize *int64, n *node, path string) {
 	}
 	limits := &b.limits
 	limits.MaximumSessionExpiry = uint32(sessionExpiry)
+	limits.MaximumMessageExpiry = uint32(messageExpiry)
 	limits.QueuedMessages = int(queue)
 	limits.Inflight = uint16(receiveMaximum)
 	limits.MaximumKeepAlive = uint16(keepAlive)

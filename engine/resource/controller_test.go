@@ -456,8 +456,8 @@ func TestLimitsOfTheBroker(t *testing.T) {
 		{"default profile", "{}", engine.Limits{MaximumPacketSize: 64 << 20}},
 		{"packet size below the profile", "{advanced: {clients: {maxPacketSizeBytes: 1000}}}", engine.Limits{MaximumPacketSize: 1000}},
 		{"packet size above the profile", "{memoryProfile: Low, advanced: {clients: {maxPacketSizeBytes: 268435456}}}", engine.Limits{MaximumPacketSize: 16 << 20}},
-		{"all", "{advanced: {clients: {maxSessionExpirySeconds: 1, subscriberQueueLimit: {length: 2, strategy: dropOldest}, maxReceiveMaximum: 3, maxKeepAliveSeconds: 4}}}",
-			engine.Limits{MaximumPacketSize: 64 << 20, MaximumSessionExpiry: 1, QueuedMessages: 2, QueueStrategy: engine.DropOldest, Inflight: 3, MaximumKeepAlive: 4}},
+		{"all", "{advanced: {clients: {maxSessionExpirySeconds: 1, maxMessageExpirySeconds: 5, subscriberQueueLimit: {length: 2, strategy: dropOldest}, maxReceiveMaximum: 3, maxKeepAliveSeconds: 4}}}",
+			engine.Limits{MaximumPacketSize: 64 << 20, MaximumSessionExpiry: 1, MaximumMessageExpiry: 5, QueuedMessages: 2, QueueStrategy: engine.DropOldest, Inflight: 3, MaximumKeepAlive: 4}},
 		{"queue beyond all bounds", "{advanced: {clients: {subscriberQueueLimit: {length: 9223372036854775807}}}}",
 			engine.Limits{MaximumPacketSize: 64 << 20, QueuedMessages: maxSubscriberQueue}},
 	} {
