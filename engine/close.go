@@ -30,6 +30,7 @@ const (
 	CloseSlowConsumer
 	CloseQuotaExceeded
 	CloseTooManyConnections
+	CloseTooManyPortConnections
 	CloseHandshakeTimeout
 	CloseHandshakeNotTLS
 	CloseHandshakeBadCertificate
@@ -67,6 +68,7 @@ var closeReasonNames = [closeReasons]string{
 	CloseSlowConsumer:               "slow consumer",
 	CloseQuotaExceeded:              "quota exceeded",
 	CloseTooManyConnections:         "too many connections",
+	CloseTooManyPortConnections:     "too many connections on the port",
 	CloseHandshakeTimeout:           "handshake timeout",
 	CloseHandshakeNotTLS:            "not a TLS client",
 	CloseHandshakeBadCertificate:    "client certificate refused",

@@ -165,6 +165,7 @@ func (m *memoryReactor) dial(p *port) *memoryConn {
 	l := m.loops[m.nextTo%len(m.loops)]
 	m.nextTo++
 	p.engine.connections.Add(1)
+	p.connections.Add(1)
 	l.opened(mc.conn)
 	return mc
 }

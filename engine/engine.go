@@ -33,8 +33,9 @@ type Engine struct {
 	registry *xsync.MapOf[string, *loop]
 
 	sessions    atomic.Int64
-	connections atomic.Int64 // open, handshakes included
-	waiting     atomic.Int64 // for an authenticator or authorizer
+	connections atomic.Int64  // open, handshakes included
+	waiting     atomic.Int64  // for an authenticator or authorizer
+	delayed     atomic.Uint64 // connections that a ConnectRate held back
 	early       earlyCloses
 	panics      atomic.Uint64 // on goroutines; the loops count their own
 	events      eventQueue
@@ -288,8 +289,7 @@ func (e *Engine) drain() {
 func (e *Engine) halt() {
 	e.state = stopped
 	for _, p := range e.ports {
-		p.closed.Store(true)
-		_ = p.listener.Close()
+		p.stop()
 	}
 	e.stop()
 	e.reactor.shutdown()

@@ -177,7 +177,7 @@ func (e *Engine) connected(c *conn) {
 }
 
 func (e *Engine) closed(c *conn) {
-	e.connections.Add(-1)
+	c.port.gone()
 	if c.port == e.internal || !e.wants(c.reason.level()) {
 		return
 	}

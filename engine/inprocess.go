@@ -247,6 +247,7 @@ func (e *Engine) Subscribe(ctx context.Context, filter string, o SubscribeOption
 		TopicFilter: []byte(filter), QoS: codec.QoS(o.QoS), RetainAsPublished: o.RetainAsPublished, RetainHandling: o.RetainHandling,
 	}}})
 	e.connections.Add(1)
+	e.internal.connections.Add(1)
 	c.loop.post(func(l *loop) {
 		c.conn = newConn(e.internal, c, nil)
 		l.openedInTurn(c.conn)

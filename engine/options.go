@@ -91,6 +91,20 @@ type Listener struct {
 	// and its answers are remembered for the connection.
 	Authorizer security.Authorizer
 
+	// MaximumConnections is the number of open connections of this port,
+	// handshakes included; further ones are closed as soon as they are
+	// accepted, with CloseTooManyPortConnections. Zero means that only
+	// Limits.Connections bounds them.
+	MaximumConnections int
+
+	// ConnectRate is the number of new connections that the port takes a
+	// second, after a burst of as many. Beyond it they are not refused: they
+	// wait in the operating system's backlog, which is bounded, and beyond
+	// that Clients find that the Server does not answer yet. So a thousand
+	// Clients that come back at once get in one after another. Stats counts
+	// ConnectionsDelayed. Zero means no bound.
+	ConnectRate int
+
 	// OnPolicyChange says what happens to connected Clients when Apply brings
 	// another Authenticator or Authorizer.
 	OnPolicyChange PolicyChange
@@ -192,6 +206,12 @@ func (l *Listener) validate() error {
 		if err := CheckOrigin(origin); err != nil {
 			return fail("Origins: %w", err)
 		}
+	}
+	if l.MaximumConnections < 0 {
+		return fail("MaximumConnections is %d: want 0 for no bound, or more", l.MaximumConnections)
+	}
+	if l.ConnectRate < 0 {
+		return fail("ConnectRate is %d: want 0 for no bound, or more", l.ConnectRate)
 	}
 	if l.OnPolicyChange > Disconnect {
 		return fail("OnPolicyChange %d is unknown", l.OnPolicyChange)

@@ -24,6 +24,11 @@ type port struct {
 	policy   atomic.Pointer[policy]
 	tls      atomic.Pointer[portTLS] // nil: plain
 	closed   atomic.Bool
+	closing  chan struct{} // closed with it, for those who wait
+
+	connections atomic.Int64 // open, handshakes included
+	maximum     atomic.Int64 // of them; 0: no bound of the port's own
+	pace        tokenBucket  // of accepting
 
 	// spec is what the settings were made from, to tell what has changed.
 	// Guarded by Engine.applying.
@@ -40,7 +45,7 @@ type portTLS struct {
 
 // openPort listens.
 func (e *Engine) openPort(l Listener) (*port, error) {
-	p := &port{engine: e, name: l.name(), address: l.Address, protocol: l.Protocol, spec: l}
+	p := &port{engine: e, name: l.name(), address: l.Address, protocol: l.Protocol, spec: l, closing: make(chan struct{})}
 	fail := func(err error) (*port, error) {
 		return nil, &ListenerError{Name: l.name(), Address: l.Address, Err: err}
 	}
@@ -52,6 +57,7 @@ func (e *Engine) openPort(l Listener) (*port, error) {
 		p.tls.Store(&portTLS{l.TLS, server})
 	}
 	p.origins.Store(&l.Origins)
+	p.setBounds(&l)
 	p.onChange.Store(uint32(l.OnPolicyChange))
 	p.policy.Store(newPolicy(&l))
 	if p.listener = l.Listener; p.listener == nil {
@@ -91,24 +97,56 @@ func (p *port) accept() {
 			// backlog meanwhile.
 			delay = min(max(2*delay, 5*time.Millisecond), time.Second)
 			e.log.Warn("accept failed", "listener", p.name, "error", err, "retry", delay)
-			select {
-			case <-time.After(delay):
-			case <-e.background.Done():
-				return
-			}
+			p.pause(delay)
 			continue
 		}
 		delay = 0
-		if e.connections.Add(1) > int64(e.limits.Connections) {
-			p.refuse(nc, CloseTooManyConnections, "")
-			continue
+		p.take(nc)
+		// One more than the rate allows has been taken already; the next one
+		// waits in the backlog.
+		if wait := p.pace.take(time.Now()); wait > 0 {
+			e.delayed.Add(1)
+			p.pause(wait)
 		}
-		if p.tls.Load() == nil {
-			p.enroll(nc, nil)
-			continue
-		}
+	}
+}
+
+// pause waits, but not for a port that closes.
+func (p *port) pause(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-p.closing:
+	}
+}
+
+// take takes an accepted connection in, if there is room for it.
+func (p *port) take(nc net.Conn) {
+	open, here := p.engine.connections.Add(1), p.connections.Add(1)
+	maximum := p.maximum.Load()
+	switch {
+	case open > int64(p.engine.limits.Connections):
+		p.refuse(nc, CloseTooManyConnections, "")
+	case maximum != 0 && here > maximum:
+		p.refuse(nc, CloseTooManyPortConnections, "")
+	case p.tls.Load() == nil:
+		p.enroll(nc, nil)
+	default:
 		p.handshake(nc)
 	}
+}
+
+// gone takes note of the end of a connection that take or Subscribe counted.
+func (p *port) gone() {
+	p.engine.connections.Add(-1)
+	p.connections.Add(-1)
+}
+
+// setBounds takes over what the Listener allows.
+func (p *port) setBounds(l *Listener) {
+	p.maximum.Store(int64(l.MaximumConnections))
+	p.pace.setRate(l.ConnectRate, time.Now())
 }
 
 // handshake runs the TLS handshake on a goroutine of its own; tlsstate bounds
@@ -142,7 +180,7 @@ func (p *port) warm(t *tlsstate.Conn) {
 func (p *port) enroll(nc net.Conn, t *tlsstate.Conn) {
 	remote := nc.RemoteAddr()
 	if err := p.engine.reactor.enroll(nc, p, t); err != nil {
-		p.engine.connections.Add(-1)
+		p.gone()
 		p.engine.closedEarly(p, remote, CloseConnectionLost, err.Error())
 	}
 }
@@ -151,14 +189,21 @@ func (p *port) enroll(nc net.Conn, t *tlsstate.Conn) {
 func (p *port) refuse(nc net.Conn, reason CloseReason, detail string) {
 	remote := nc.RemoteAddr()
 	_ = nc.Close()
-	p.engine.connections.Add(-1)
+	p.gone()
 	p.engine.closedEarly(p, remote, reason, detail)
+}
+
+// stop has the goroutines that accept come to an end.
+func (p *port) stop() {
+	if !p.closed.Swap(true) {
+		close(p.closing)
+	}
+	_ = p.listener.Close()
 }
 
 // close stops accepting. Connections are the loops' to close.
 func (p *port) close() {
-	p.closed.Store(true)
-	_ = p.listener.Close()
+	p.stop()
 	p.accepting.Wait()
 	p.engine.log.Info("listener closed", "listener", p.name)
 }
@@ -199,6 +244,7 @@ func (p *port) change(l Listener) (policyChanged bool, err error) {
 		p.engine.log.Info("listener uses new TLS settings", "listener", p.name)
 	}
 	p.origins.Store(&l.Origins)
+	p.setBounds(&l)
 	p.onChange.Store(uint32(l.OnPolicyChange))
 	policyChanged = !same(l.Authenticator, old.Authenticator) || !same(l.Authorizer, old.Authorizer)
 	if policyChanged {

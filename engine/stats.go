@@ -16,6 +16,7 @@ type Stats struct {
 	ConnectionsOpened     uint64 // accepted, and past the TLS handshake
 	ConnectionsAccepted   uint64 // CONNACK with Success
 	ConnectionsClosed     [closeReasons]uint64
+	ConnectionsDelayed    uint64 // times that accepting waited, see Listener.ConnectRate
 	ConnectionsDenied     uint64 // known Clients that may not connect
 	ConnectionsMoved      uint64 // to the loop of their Session
 	ConnectionsCongested  uint64 // times that one did not take its output
@@ -116,6 +117,7 @@ func (e *Engine) Stats(ctx context.Context) (Stats, error) {
 	}
 	sum.Retained = int64(e.retained.index.Len())
 	sum.RetainedBytes = e.retained.bytes.Load()
+	sum.ConnectionsDelayed = e.delayed.Load()
 	sum.RetainedExpired = e.retained.expired.Load()
 	sum.RetainedRefused = e.retained.refused.Load()
 	e.early.addTo(&sum)

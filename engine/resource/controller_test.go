@@ -475,6 +475,26 @@ func TestLimitsOfTheBroker(t *testing.T) {
 	}
 }
 
+func TestBoundsOfAPort(t *testing.T) {
+	load := func(port string) (*Snapshot, Problems) {
+		dir := t.TempDir()
+		writeFile(t, dir, "l.yaml", "apiVersion: mqttbroker.iotoperations.azure.com/v1\nkind: BrokerListener\nmetadata: {name: plain}\nspec: {ports: ["+port+"]}\n")
+		return Load(dir, nil)
+	}
+	snapshot, problems := load("{port: 1883, maxConnections: 500, maxConnectsPerSecond: 20}")
+	if len(problems) != 0 {
+		t.Fatal(problems)
+	}
+	if l := snapshot.Listeners()[0]; l.MaximumConnections != 500 || l.ConnectRate != 20 {
+		t.Errorf("the bounds are %d and %d, want 500 and 20", l.MaximumConnections, l.ConnectRate)
+	}
+	for _, port := range []string{"{port: 1883, maxConnections: 0}", "{port: 1883, maxConnectsPerSecond: -1}"} {
+		if snapshot, problems := load(port); !problems.HasErrors() || len(snapshot.Listeners()) != 0 {
+			t.Errorf("%s is served, with %v", port, problems)
+		}
+	}
+}
+
 func TestSharedSubscriptionStrategyOfTheBroker(t *testing.T) {
 	for spec, want := range map[string]engine.SharedStrategy{
 		"{}": engine.SharedRoundRobin,

@@ -19,8 +19,9 @@
 // begin with a dot are passed over, keys that begin with a single one excepted.
 //
 // Beyond the fields of the kinds' own API, a port may have an address to bind,
-// tls.minVersion, "1.2" or "1.3", and with protocol WebSockets origins, a list
-// as engine.Listener has it; authorizationPolicies may have onPolicyChange,
+// maxConnections, maxConnectsPerSecond (see [engine.Listener]), tls.minVersion,
+// "1.2" or "1.3", and with protocol WebSockets origins, a list as
+// engine.Listener has it; authorizationPolicies may have onPolicyChange,
 // Reevaluate or Disconnect; and advanced.clients of a Broker may have
 // sharedSubscriptionStrategy, one of RoundRobin, HashTopicName, HashClientId,
 // Sticky and FewestInFlight, see [engine.SharedStrategy]. Without an address a ClusterIp

@@ -3,6 +3,7 @@ package resource
 import (
 	"crypto/tls"
 	"fmt"
+	"math"
 	"net/netip"
 
 	"github.com/weirmq/weir/engine"
@@ -46,6 +47,8 @@ type listenerPort struct {
 	authorizationRef  string
 	protocol          engine.Protocol
 	origins           []string     // of web pages; ours
+	maximum           int64        // connections; 0: no bound of its own
+	rate              int64        // new connections a second; 0: no bound
 	tls               *listenerTLS // nil: plain TCP
 	faulty            bool         // something in it is wrong, so it must not open
 
@@ -128,6 +131,8 @@ func (d *decoder) port(n *node, path string) (listenerPort, bool) {
 		optional("authorizationRef", d.matching(&p.authorizationRef, referenceProblem(KindBrokerAuthorization))),
 		optional("tls", d.tls(&p.tls)),
 		optional("address", d.matching(&p.address, addressProblem)),
+		optional("maxConnections", d.integer(&p.maximum, 1, math.MaxInt32)),
+		optional("maxConnectsPerSecond", d.integer(&p.rate, 1, math.MaxInt32)),
 	)
 	p.number, p.nodePort = int(number), int(nodePort)
 	d.checkPort(&p)

@@ -106,8 +106,10 @@ func (s *Snapshot) Listeners() []engine.Listener {
 				Address: net.JoinHostPort(p.Address, strconv.Itoa(number)),
 				TLS:     p.TLS,
 
-				Protocol: p.Protocol,
-				Origins:  p.Origins,
+				Protocol:           p.Protocol,
+				Origins:            p.Origins,
+				MaximumConnections: int(p.written.maximum),
+				ConnectRate:        int(p.written.rate),
 			}
 			// A nil pointer in an interface is not a nil interface, and would
 			// be taken for an authenticator.
