@@ -110,6 +110,10 @@ func (c *conn) judge(p *policy, v verdict) {
 		c.refuseAuthentication(v.err)
 		return
 	}
+	if w := a.will; w != nil && isSys(bytesOf(w.msg.topic)) {
+		c.refuseAction(security.ActionPublish, w.msg.topic, "Will: these topics are the Server's")
+		return
+	}
 	c.authenticator = p.authenticator
 	c.bind(p)
 	if c.grant != nil {

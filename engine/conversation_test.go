@@ -487,7 +487,7 @@ func checkLoop(t testing.TB, l *loop) {
 	if len(l.dirty)+len(l.closing)+len(l.leaving)+l.outboxes != 0 || l.inTurn {
 		t.Errorf("loop %d: the turn was not finished", l.index)
 	}
-	conns, subscriptions := 0, 0
+	conns, subscriptions, waiting := 0, 0, 0
 	for c := l.conns.first; c != nil; c = c.next {
 		conns++
 		if c.loop != l {
@@ -502,6 +502,7 @@ func checkLoop(t testing.TB, l *loop) {
 	}
 	for id, s := range l.sessions {
 		subscriptions += s.subscriptions.len()
+		waiting += s.queue.len
 		if home, ok := l.engine.registry.Load(id); !ok || home != l {
 			t.Errorf("%q: the Session is not where the registry says", id)
 		}
@@ -515,6 +516,9 @@ func checkLoop(t testing.TB, l *loop) {
 			s.mayFly(s.queue.front().msg.size()) {
 			t.Errorf("%q: %d messages wait for nothing", id, s.queue.len)
 		}
+	}
+	if l.stats.MessagesWaiting != int64(waiting) {
+		t.Errorf("loop %d: %d messages wait in Sessions, counted as %d", l.index, waiting, l.stats.MessagesWaiting)
 	}
 	if l.stats.Sessions != int64(len(l.sessions)) || l.stats.Subscriptions != int64(subscriptions) {
 		t.Errorf("loop %d: %d Sessions and %d Subscriptions, counted as %d and %d", l.index,

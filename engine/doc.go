@@ -76,6 +76,13 @@
 // What happens at the bound is said there. A connection that ends says why with
 // a [CloseReason], in the log, in an [Event] and in [Stats].
 //
+// # What it tells of itself
+//
+// Every [Options].SysInterval the engine publishes versions, counts and memory
+// below "$SYS/broker/", as retained messages. Who may subscribe to them is for
+// the Authorizer to say, as for any topic; to publish there is the Server's
+// alone. [Engine.Stats] has more.
+//
 // # Errors
 //
 // [*ListenerError] says which listener could not be used. [ErrNotRunning],

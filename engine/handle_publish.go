@@ -82,6 +82,9 @@ func (c *conn) routeFor(topic []byte) (r *route, allowed, known bool) {
 		l.refresh(r)
 		return r, c.lastAllowed, true
 	}
+	if isSys(topic) {
+		return nil, false, true
+	}
 	if r = l.routes.get(topic); r != nil {
 		l.refresh(r)
 	} else {

@@ -99,7 +99,7 @@ func TestInProcessMessagesKeepAllTheirProperties(t *testing.T) {
 }
 
 func TestInProcessRetainedMessages(t *testing.T) {
-	b := start(t, engine.Options{})
+	b := start(t, engine.Options{SysInterval: -1})
 	b.publishHere(engine.Message{TopicName: "r", Payload: []byte("kept"), Retain: true})
 	got := make(chan *engine.Message, 4)
 	handler := func(m *engine.Message) { got <- m }

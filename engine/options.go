@@ -30,6 +30,18 @@ type Options struct {
 	// its messages. The default is SharedRoundRobin.
 	SharedSubscriptions SharedStrategy
 
+	// SysInterval is the time between two publications of what the engine
+	// tells of itself, as retained messages below "$SYS/broker/": version,
+	// uptime, Clients, messages, bytes, Subscriptions and memory, under the
+	// names that mosquitto gave them. Who may subscribe there is for each
+	// Listener's Authorizer to say; Clients may not publish there whatever it
+	// says. Zero means 10 s, and a negative one turns them off.
+	SysInterval time.Duration
+
+	// Version is told at "$SYS/broker/version". Empty means that of this
+	// module, as the Go command recorded it.
+	Version string
+
 	// Logger receives what an operator wants to know: ports, connections that
 	// closed and why, refusals, reloads. Nil means slog.Default. It is called
 	// from one goroutine of the engine and never from an event loop, so that a
@@ -226,6 +238,10 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
+	}
+	o.SysInterval = defaultDuration(o.SysInterval, 10*time.Second)
+	if o.Version == "" {
+		o.Version = moduleVersion()
 	}
 	o.Limits = o.Limits.withDefaults()
 	return o

@@ -53,6 +53,7 @@ func (q *queue) filter(l *loop, keep func(*queued) bool) {
 			continue
 		}
 		l.stats.MessagesDropped++
+		l.stats.MessagesWaiting--
 		m.msg.release()
 	}
 }

@@ -28,6 +28,7 @@ func (s *Session) take(p *publication, r *receiver) {
 	m.ref(1)
 	s.queue.push(queued{msg: m, receiver: r, retained: p.retain && r.retainAsPublished})
 	l.stats.MessagesQueued++
+	l.stats.MessagesWaiting++
 }
 
 // hasRoom reports whether the queue takes a message of size bytes.
@@ -46,6 +47,7 @@ func (s *Session) makeRoom(size int) bool {
 	for s.queue.len > 0 && !s.hasRoom(size) {
 		oldest := s.queue.pop()
 		oldest.msg.release()
+		s.loop.stats.MessagesWaiting--
 		s.loop.stats.MessagesDropped++
 		s.loop.stats.MessagesDisplaced++
 	}
@@ -97,6 +99,7 @@ func (c *conn) sendWaiting() {
 			}
 			s.resend = s.resend[1:]
 		case s.queue.len > 0 && c.sendQuota > 0 && s.mayFly(s.queue.front().msg.size()):
+			c.loop.stats.MessagesWaiting--
 			c.sendQueued(s.queue.pop())
 		case s.backlog.len() > 0:
 			m := s.backlog.front()

@@ -130,6 +130,7 @@ func (s *Session) keepBacklog() {
 			continue
 		}
 		s.queue.push(m)
+		s.loop.stats.MessagesWaiting++
 	}
 }
 

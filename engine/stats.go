@@ -10,8 +10,10 @@ type Stats struct {
 	Connections   int64 // with a CONNACK or on the way to one
 	Sessions      int64 // connected or not
 	Subscriptions int64
-	Retained      int64
-	RetainedBytes int64 // Topic Names, properties and payloads
+	// MessagesWaiting are those in the queues of Sessions, once for each.
+	MessagesWaiting int64
+	Retained        int64
+	RetainedBytes   int64 // Topic Names, properties and payloads
 
 	ConnectionsOpened     uint64 // accepted, and past the TLS handshake
 	ConnectionsAccepted   uint64 // CONNACK with Success
@@ -61,6 +63,7 @@ func (s *Stats) add(o *Stats) {
 	s.Connections += o.Connections
 	s.Sessions += o.Sessions
 	s.Subscriptions += o.Subscriptions
+	s.MessagesWaiting += o.MessagesWaiting
 	s.ConnectionsOpened += o.ConnectionsOpened
 	s.ConnectionsAccepted += o.ConnectionsAccepted
 	for i := range s.ConnectionsClosed {

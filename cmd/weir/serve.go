@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -106,8 +107,10 @@ func (s *serving) serve(ctx context.Context, dir string, logger *slog.Logger) er
 	// The limits hold from the start, so the directory is read before there is
 	// an engine for a Controller to drive.
 	snapshot, problems := resource.Load(dir, nil)
+	info, _ := debug.ReadBuildInfo()
+	own, _ := versions(version, info)
 	eng, err := engine.New(engine.Options{
-		Loops: s.loops, Limits: snapshot.Limits(), SharedSubscriptions: snapshot.SharedSubscriptions(), Logger: logger,
+		Version: own, Loops: s.loops, Limits: snapshot.Limits(), SharedSubscriptions: snapshot.SharedSubscriptions(), Logger: logger,
 	})
 	if err != nil {
 		return err
