@@ -179,3 +179,18 @@ func TestSharedStrategyNamesAreReadInAnyCase(t *testing.T) {
 		t.Error("New takes a strategy that there is not")
 	}
 }
+
+func BenchmarkSharedChoose(b *testing.B) {
+	for strategy := range sharedStrategies {
+		for _, n := range []int{4, 100} {
+			b.Run(fmt.Sprintf("strategy=%v/members=%d", strategy, n), func(b *testing.B) {
+				g := members(n)
+				p := &publication{topic: "plant/7/line/3/temperature", qos: codec.QoS1, from: g.members[0].session}
+				b.ReportAllocs()
+				for b.Loop() {
+					strategy.choose(p, g)
+				}
+			})
+		}
+	}
+}

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"bytes"
-	"context"
 	"runtime/debug"
 	"runtime/metrics"
 	"strconv"
@@ -62,7 +61,7 @@ func (e *Engine) publishSys(uptime time.Duration) {
 	}
 	for _, v := range e.sysValues(&s, uptime) {
 		m := Message{TopicName: sysPrefix + "/broker/" + v.topic, Payload: []byte(v.value), QoS: byte(codec.QoS0), Retain: true}
-		if e.Publish(e.background, m) == context.Canceled {
+		if e.Publish(e.background, m) != nil && e.background.Err() != nil {
 			return
 		}
 	}
