@@ -6,7 +6,8 @@ import "time"
 // the default given with it.
 type Limits struct {
 	// MaximumPacketSize is the largest Control Packet in bytes that a Client
-	// may send, announced in CONNACK. Default 16 MiB.
+	// may send, announced in CONNACK. A WebSocket frame may be as long, and 64
+	// KiB in any case. Default 16 MiB.
 	MaximumPacketSize uint32
 
 	// ConnectPacketSize is the largest CONNECT in bytes: it arrives before

@@ -82,9 +82,11 @@ type Listener struct {
 	// Without any, a page may connect to the host that it was loaded from, on
 	// whichever port, so that no other page a user visits can reach a broker in
 	// the user's network or with the user's client certificate. That is
-	// stricter than other brokers are by default. Clients that are not browsers
-	// send no Origin, and are accepted; this is no substitute for an
-	// Authenticator. A change is for new connections.
+	// stricter than other brokers are by default. Behind a proxy that sends a
+	// Host of its own, and for pages in files, the pages must be listed.
+	//
+	// Clients that are not browsers send no Origin, and are accepted: this is
+	// no substitute for an Authenticator. A change is for new connections.
 	Origins []string
 
 	// TLS makes the port speak TLS. A changed configuration is used by new

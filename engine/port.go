@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -56,7 +57,7 @@ func (e *Engine) openPort(l Listener) (*port, error) {
 		}
 		p.tls.Store(&portTLS{l.TLS, server})
 	}
-	p.origins.Store(&l.Origins)
+	p.useOrigins(l.Origins)
 	p.setBounds(&l)
 	p.onChange.Store(uint32(l.OnPolicyChange))
 	p.policy.Store(newPolicy(&l))
@@ -71,6 +72,12 @@ func (e *Engine) openPort(l Listener) (*port, error) {
 		p.listener = ln
 	}
 	return p, nil
+}
+
+// useOrigins decides by a copy: the slice is the caller's.
+func (p *port) useOrigins(origins []string) {
+	origins = slices.Clone(origins)
+	p.origins.Store(&origins)
 }
 
 // start accepts connections until the port is closed.
@@ -243,7 +250,7 @@ func (p *port) change(l Listener) (policyChanged bool, err error) {
 		}
 		p.engine.log.Info("listener uses new TLS settings", "listener", p.name)
 	}
-	p.origins.Store(&l.Origins)
+	p.useOrigins(l.Origins)
 	p.setBounds(&l)
 	p.onChange.Store(uint32(l.OnPolicyChange))
 	policyChanged = !same(l.Authenticator, old.Authenticator) || !same(l.Authorizer, old.Authorizer)

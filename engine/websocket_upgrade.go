@@ -136,9 +136,9 @@ func (p *port) judgeUpgrade(head string) (key string, err *upgradeError) {
 func parseUpgrade(head string) (*upgradeRequest, *upgradeError) {
 	line, fields, _ := strings.Cut(head, "\r\n")
 	parts := strings.Split(line, " ")
-	// The target has no bearing on the protocol, so any will do.
-	if len(parts) != 3 || parts[1] == "" || parts[2] != "HTTP/1.1" {
-		return nil, badRequest("not a request of HTTP/1.1")
+	// Any path will do, but no target that names a host besides Host.
+	if len(parts) != 3 || !strings.HasPrefix(parts[1], "/") || parts[2] != "HTTP/1.1" {
+		return nil, badRequest("not a request for a path in HTTP/1.1")
 	}
 	r := new(upgradeRequest)
 	for fields != "" {
@@ -149,17 +149,17 @@ func parseUpgrade(head string) (*upgradeRequest, *upgradeError) {
 			return nil, badRequest("a header field is malformed")
 		}
 		if !r.set(strings.ToLower(name), strings.Trim(value, " \t")) {
-			return nil, badRequest("%s is there twice", name)
+			return nil, badRequest("%.100s is empty, or there twice", name)
 		}
 	}
 	return r, nil
 }
 
-// set takes a header field. It returns false for a second one where one would
-// have to be ignored.
+// set takes a header field. It returns false for an empty one, or a second one
+// of which one would have to be ignored.
 func (r *upgradeRequest) set(name, value string) bool {
 	once := func(field *string) bool {
-		first := *field == ""
+		first := *field == "" && value != ""
 		*field = value
 		return first
 	}

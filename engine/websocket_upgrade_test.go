@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bufio"
 	"net/http"
 	"strings"
 	"testing"
@@ -68,12 +69,14 @@ func TestUpgradeIsAcceptedOrRefusedWithAnHTTPError(t *testing.T) {
 		{"no mqtt offered [MQTT-6.0.0-3] [MQTT311-6.0.0-3]", upgradeHead("Sec-WebSocket-Protocol", "Sec-WebSocket-Protocol: mqttv3.1"), nil, 400, "does not offer mqtt"},
 		{"nothing offered [MQTT-6.0.0-3] [MQTT311-6.0.0-3]", upgradeHead("Sec-WebSocket-Protocol", "X-Nothing: mqtt"), nil, 400, "does not offer mqtt"},
 		{"POST", upgradeHead("GET", "POST / HTTP/1.1"), nil, 400, "not a GET request"},
-		{"HTTP/1.0", upgradeHead("GET", "GET / HTTP/1.0"), nil, 400, "not a request of HTTP/1.1"},
-		{"no target", upgradeHead("GET", "GET HTTP/1.1"), nil, 400, "not a request of HTTP/1.1"},
+		{"HTTP/1.0", upgradeHead("GET", "GET / HTTP/1.0"), nil, 400, "not a request for a path"},
+		{"no target", upgradeHead("GET", "GET HTTP/1.1"), nil, 400, "not a request for a path"},
 		{"a page wanted", upgradeHead("Upgrade", "Accept: */*", "Connection", "Connection: close"), nil, 426, "MQTT over WebSocket"},
 		{"version 8", upgradeHead("Sec-WebSocket-Version", "Sec-WebSocket-Version: 8"), nil, 426, "not 13"},
 		{"no Host", upgradeHead("Host", "X: y"), nil, 400, "Host is missing"},
-		{"two Hosts", upgradeHead("X", "Host: evil.example"), nil, 400, "there twice"},
+		{"two Hosts", upgradeHead("X", "Host: evil.example"), nil, 400, "Host is empty, or there twice"},
+		{"two Origins, one of them empty", upgradeHead("X", "Origin:\r\nOrigin: https://evil.example"), nil, 400, "Origin is empty, or there twice"},
+		{"a target with a host", upgradeHead("GET", "GET http://other.example/ HTTP/1.1"), nil, 400, "not a request for a path"},
 		{"short key", upgradeHead("Sec-WebSocket-Key", "Sec-WebSocket-Key: c2hvcnQ="), nil, 400, "Sec-WebSocket-Key"},
 		{"key that is not base64", upgradeHead("Sec-WebSocket-Key", "Sec-WebSocket-Key: ************************"), nil, 400, "Sec-WebSocket-Key"},
 		{"body", upgradeHead("X", "Content-Length: 5"), nil, 400, "no body"},
@@ -137,6 +140,47 @@ func TestWhatIsNoHTTPIsTurnedAwayAtItsFirstByte(t *testing.T) {
 			t.Errorf("%s: closed=%v for %q, want %q", c.name, mc.closed, mc.conn.reason, c.want)
 		}
 	}
+}
+
+// FuzzUpgrade sends anything in place of a request, in pieces of any size. What
+// is answered must not depend on the pieces; and of a request that is accepted,
+// package net/http must not see other fields than those that were judged, if it
+// can read it.
+func FuzzUpgrade(f *testing.F) {
+	f.Add(upgradeHead(), byte(7))
+	f.Add(upgradeHead("Origin", "Origin: https://broker.example"), byte(1))
+	f.Add(upgradeHead("X", "Transfer-Encoding:\tchunked"), byte(100))
+	f.Add(upgradeHead("Host", "host : a"), byte(2))
+	f.Add(upgradeHead()+"\x82\x82\x00\x00\x00\x00\xE0\x00", byte(3))
+	f.Fuzz(func(t *testing.T, stream string, step byte) {
+		e, m := newMemoryEngine(t, Options{}, 1)
+		play := func(step int) (answer string, closed bool, reason CloseReason) {
+			mc := m.dial(webSocketPort(e))
+			for rest := []byte(stream); len(rest) > 0; rest = rest[min(step, len(rest)):] {
+				mc.send([]byte(string(rest[:min(step, len(rest))])))
+				m.settle()
+			}
+			closed, reason = mc.closed, mc.conn.reason
+			mc.drop()
+			answer, _, _ = strings.Cut(string(mc.take()), "\r\n\r\n")
+			return answer, closed, reason
+		}
+		answer, closed, reason := play(max(len(stream), 1))
+		if a, c, r := play(max(int(step), 1)); a != answer || c != closed || r != reason {
+			t.Fatalf("%q, closed=%v for %q; in pieces %q, closed=%v for %q", answer, closed, reason, a, c, r)
+		}
+		if !strings.HasPrefix(answer, "HTTP/1.1 101 ") {
+			return
+		}
+		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(stream)))
+		if err != nil {
+			return
+		}
+		if r.ContentLength > 0 || len(r.TransferEncoding) > 0 || len(r.Header["Origin"]) > 1 || !originAllowed(nil, r.Header.Get("Origin"), r.Host) ||
+			!strings.Contains(answer, acceptKey(r.Header.Get("Sec-WebSocket-Key"))) {
+			t.Fatalf("accepted, but net/http reads %+v", r)
+		}
+	})
 }
 
 func TestOriginsAreChecked(t *testing.T) {

@@ -195,5 +195,6 @@ func (c *Controller) apply(ctx context.Context) error {
 func sameListener(a, b engine.Listener) bool {
 	return a.Name == b.Name && a.Address == b.Address && a.Listener == b.Listener && a.TLS == b.TLS &&
 		a.Protocol == b.Protocol && slices.Equal(a.Origins, b.Origins) &&
+		a.MaximumConnections == b.MaximumConnections && a.ConnectRate == b.ConnectRate &&
 		a.Authenticator == b.Authenticator && a.Authorizer == b.Authorizer && a.OnPolicyChange == b.OnPolicyChange
 }
