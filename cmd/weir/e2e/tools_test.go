@@ -14,7 +14,7 @@ var installing = map[string]string{
 	"mosquitto_pub": "apt-get install mosquitto-clients",
 	"mosquitto_sub": "apt-get install mosquitto-clients",
 	"stdbuf":        "apt-get install coreutils",
-	"node":          "https://nodejs.org, version 20 or later",
+	"node":          "https://nodejs.org, version 16 or later",
 	"npm":           "with node",
 	"step":          "go install github.com/smallstep/cli/cmd/step@v0.21.0",
 }
