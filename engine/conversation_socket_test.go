@@ -74,6 +74,7 @@ type socketConversation struct {
 	tls      *tls.Config // the Clients'; nil on plain TCP
 	listener Listener
 	limits   Limits
+	shared   SharedStrategy
 	e        *Engine
 	reactor  *steppedReactor
 	clients  map[string]*socketTalker
@@ -157,6 +158,13 @@ func (c *socketConversation) do(line string) {
 		c.limits = m.limits
 		return
 	}
+	if verb == "shared" {
+		var err error
+		if c.shared, err = ParseSharedStrategy(rest); err != nil {
+			c.t.Fatal(err)
+		}
+		return
+	}
 	c.start()
 	switch verb {
 	case "policy", "policy-disconnect":
@@ -175,6 +183,9 @@ func (c *socketConversation) do(line string) {
 			c.t.Fatal(err)
 		}
 		c.advance(d)
+		return
+	case "sweep":
+		c.e.retained.sweep(c.reactor.now())
 		return
 	case "stats":
 		return
@@ -235,6 +246,7 @@ func (c *socketConversation) start() {
 	}
 	c.e = newEngine(Options{
 		Loops: 2, Limits: c.limits, Listeners: []Listener{c.listener},
+		SharedSubscriptions: c.shared, SysInterval: -1,
 		Logger:  slog.New(slog.DiscardHandler),
 		Observe: func(ev Event) { c.events <- ev },
 	}.withDefaults())
