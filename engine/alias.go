@@ -56,7 +56,7 @@ func (c *conn) inboundTopic(p *codec.Publish) []byte {
 		return p.TopicName
 	}
 	if i >= len(c.aliasesIn) || c.aliasesIn[i] == "" {
-		c.protocolError(codec.ProtocolError, "Topic Alias without a mapping") // [MQTT-3.3.2-12]?
+		c.protocolError(codec.ProtocolError, "Topic Alias without a mapping") // 3.3.2.3.4
 		return nil
 	}
 	return bytesOf(c.aliasesIn[i])

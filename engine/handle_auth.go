@@ -10,6 +10,6 @@ func (c *conn) handleAuth(f codec.Frame) (done bool) {
 		c.fail(err)
 		return false
 	}
-	c.protocolError(codec.ProtocolError, "AUTH without an Authentication Method in CONNECT") // [MQTT-4.12.0-7]
+	c.protocolError(codec.ProtocolError, "AUTH, and no exchange that it could belong to") // [MQTT-4.12.0-7]
 	return false
 }
