@@ -81,10 +81,11 @@ func (q *question) authenticate(ctx context.Context, authentication *resource.Au
 			principal.Username, principal.Attributes, principal.ClientID))
 		return principal, nil
 	}
-	for i, method := range authentication.X509 {
+	methods := authentication.X509()
+	for i, method := range methods {
 		title := "Certificate"
-		if len(authentication.X509) > 1 {
-			title = fmt.Sprintf("Certificate, by X509 method %d of %d", i+1, len(authentication.X509))
+		if len(methods) > 1 {
+			title = fmt.Sprintf("Certificate, by X509 method %d of %d", i+1, len(methods))
 		}
 		if len(q.chain) > 0 {
 			a.section(title, method.Explain(q.chain).String())

@@ -3,8 +3,6 @@ package resource
 import (
 	"net/url"
 	"strings"
-
-	"github.com/weirmq/weir/security"
 )
 
 // Authentication methods, as the API spells them.
@@ -14,23 +12,11 @@ const (
 	methodCustom              = "Custom"
 )
 
-// defaultTrustedCA is the ConfigMap of an X509 method that names none.
-const defaultTrustedCA = "client-ca"
-
 // authentication is a BrokerAuthentication.
 type authentication struct {
 	object       *Object
-	methods      []x509Method
+	methods      []method
 	listenerRefs []string // first preview: the listeners it is for
-}
-
-// x509Method is one element of authenticationMethods. It is the only method of
-// this version.
-type x509Method struct {
-	path                string // of the settings
-	node                *node  // the settings
-	trustedClientCACert string
-	entries             []security.X509Entry
 }
 
 // methodSpelling is how a method and the key of its settings may be written,
@@ -154,33 +140,6 @@ func spellingOf(method string) *methodSpelling {
 		}
 	}
 	return nil
-}
-
-// x509 reads the settings of an X509 method.
-func (d *decoder) x509(n *node, path string) x509Method {
-	m := x509Method{path: path, node: n, trustedClientCACert: defaultTrustedCA}
-	validation := "None"
-	d.mapping(n, path,
-		optional("trustedClientCaCert|trustedClientCaCertConfigMap", d.matching(&m.trustedClientCACert, caNameProblem)),
-		optional("authorizationAttributes", d.entries(func(name string, n *node, path string) {
-			e := security.X509Entry{Name: name}
-			d.mapping(n, path,
-				required("subject", d.str(&e.Subject)),
-				required("attributes", d.stringMap(&e.Attributes)),
-			)
-			m.entries = append(m.entries, e)
-		})),
-		optional("attributes", func(n *node, path string) {
-			d.notSupported(n, path, "", "write the entries of the Secret under authorizationAttributes")
-		}),
-		optional("additionalValidation", func(n *node, path string) {
-			d.enum(&validation, "None", "AzureDeviceRegistry")(n, path)
-			if validation != "None" {
-				d.notSupported(n, path, validation, "use None")
-			}
-		}),
-	)
-	return m
 }
 
 // serviceAccountToken checks the settings of a method that comes later.

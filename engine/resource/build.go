@@ -2,11 +2,9 @@ package resource
 
 import (
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/weirmq/weir/security"
 )
@@ -58,63 +56,6 @@ func (b *builder) broker() {
 	}
 }
 
-// certificateAuthority is a trust anchor, with what identifies it.
-type certificateAuthority struct {
-	certificate *x509.Certificate
-	digest      digest
-}
-
-// authentication makes the chain of methods, or takes over the one of before.
-// It returns nil if there is none to use.
-func (b *builder) authentication(a *authentication) *Authentication {
-	d := b.decoder(a.object)
-	built := &Authentication{Name: a.object.Name}
-	var configs []security.X509Config
-	var identity []any
-	for i := range a.methods {
-		m := &a.methods[i]
-		c := find[configMap](b.catalog, KindConfigMap, m.trustedClientCACert)
-		if c == nil {
-			b.missing(d, m.node.get("trustedClientCaCert"), m.node, join(m.path, "trustedClientCaCert"), KindConfigMap, m.trustedClientCACert)
-			return nil
-		}
-		cas, ok := b.certificateAuthorities(c)
-		if !ok {
-			return b.prev.authentications[a.object.Name]
-		}
-		config := security.X509Config{Entries: m.entries}
-		for _, ca := range cas {
-			config.TrustedCAs = append(config.TrustedCAs, ca.certificate)
-			identity = append(identity, ca.digest)
-		}
-		identity = append(identity, m.entries)
-		configs = append(configs, config)
-		built.cas = append(built.cas, cas...)
-	}
-	built.digest = digestOf(identity)
-	old := b.prev.authentications[a.object.Name]
-	if old != nil && old.digest == built.digest {
-		return old
-	}
-	for i, config := range configs {
-		method, err := security.NewX509(config)
-		if err != nil {
-			d.refused(err, &a.methods[i])
-			continue
-		}
-		built.X509 = append(built.X509, method)
-	}
-	if d.errors > 0 {
-		return old
-	}
-	methods := make([]security.Authenticator, len(built.X509))
-	for i, method := range built.X509 {
-		methods[i] = method
-	}
-	built.Chain = security.NewChain(methods...)
-	return built
-}
-
 // missing notes a reference to an object that is not there. One that is there
 // but has errors has been told already.
 func (b *builder) missing(d *decoder, at, otherwise *node, path string, kind Kind, name string) {
@@ -125,51 +66,6 @@ func (b *builder) missing(d *decoder, at, otherwise *node, path string, kind Kin
 		at = otherwise
 	}
 	d.fail(at, path, name, fmt.Sprintf("names a %s that is not there", kind), "create it, or name another")
-}
-
-// refused notes why security refuses an X509 method.
-func (d *decoder) refused(err error, m *x509Method) {
-	errs := []error{err}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		errs = joined.Unwrap()
-	}
-	for _, err := range errs {
-		var config *security.ConfigError
-		if !errors.As(err, &config) {
-			d.fail(m.node, m.path, "", err.Error(), "")
-			continue
-		}
-		d.fail(m.node.at(config.Field), join(m.path, config.Field), config.Value, config.Problem, "")
-	}
-}
-
-// certificateAuthorities returns the CA certificates of a ConfigMap: all, under
-// all keys.
-func (b *builder) certificateAuthorities(c *configMap) ([]certificateAuthority, bool) {
-	d := b.decoder(c.object)
-	var cas []certificateAuthority
-	for _, key := range sortedKeys(c.data) {
-		field, at := join("data", key), c.object.node.at("data."+key)
-		certs, problem := parseCertificates(c.data[key])
-		if problem != "" {
-			d.fail(at, field, "", problem, "put CA certificates there, in PEM")
-			continue
-		}
-		for _, cert := range certs {
-			subject := cert.Subject.String()
-			if !cert.IsCA {
-				d.warn(at, field, subject, "is not a CA certificate", "clients whose certificates it signed are refused: put the certificate of the CA there")
-			}
-			if time.Now().After(cert.NotAfter) {
-				d.warn(at, field, subject, "expired on "+cert.NotAfter.UTC().Format(time.RFC3339), "clients below it are refused: renew it")
-			}
-			cas = append(cas, certificateAuthority{cert, sha256.Sum256(cert.Raw)})
-		}
-	}
-	if len(cas) == 0 && d.errors == 0 {
-		d.fail(c.object.node, "data", "", "is empty", "put CA certificates there, in PEM, under any key")
-	}
-	return cas, d.errors == 0
 }
 
 // authorization compiles the policy, or takes over the table of before. It

@@ -238,7 +238,7 @@ func portsOf(s *Snapshot) string {
 	for _, p := range s.ports {
 		v := served{Name: p.Name, State: p.State.String(), Reason: p.Reason, Address: p.Address, TLS: p.TLS != nil}
 		if p.Authentication != nil {
-			v.Methods = len(p.Authentication.X509)
+			v.Methods = len(p.Authentication.X509())
 		}
 		if p.Authorization != nil {
 			v.Policy = p.Authorization.Policy

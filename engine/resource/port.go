@@ -109,7 +109,7 @@ func (b *builder) referringTo(d *decoder, p *Port, field string, kind Kind) stri
 func (b *builder) portTLS(d *decoder, p *Port) {
 	w := p.written
 	if w.tls == nil {
-		if p.Authentication != nil && len(p.Authentication.X509) > 0 {
+		if p.Authentication != nil && len(p.Authentication.X509()) > 0 {
 			d.fail(w.node.get("authenticationRef"), join(w.path, "authenticationRef"), p.Authentication.Name,
 				"has an X509 method, but the port has no TLS, in which alone a client can show a certificate", "add tls to the port")
 			p.close(PortClosed, "X509 authentication needs TLS")
@@ -153,7 +153,7 @@ func (p *Port) tlsConfig(s *secret) (*tlsstate.Config, digest) {
 	h.Write(fmt.Appendf(nil, "%d %d %d\n", config.MinVersion, len(s.data[tlsCertKey]), len(s.data[tlsKeyKey])))
 	h.Write(s.data[tlsCertKey])
 	h.Write(s.data[tlsKeyKey])
-	if a := p.Authentication; a != nil && len(a.X509) > 0 {
+	if a := p.Authentication; a != nil && len(a.X509()) > 0 {
 		// Not required: a client without a certificate learns more from a
 		// CONNACK than from a TLS alert, and another method may take it.
 		config.ClientCertificates = tlsstate.VerifiedIfGiven

@@ -70,10 +70,10 @@ type Port struct {
 type Authentication struct {
 	Name  string
 	Chain *security.Chain
-	X509  []*security.X509 // its X509 methods in order, for their Explain
 
-	digest digest
-	cas    []certificateAuthority
+	digest  digest
+	methods []builtMethod // in order
+	cas     []certificateAuthority
 }
 
 // Authorization is a BrokerAuthorization, ready to use.

@@ -11,8 +11,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/weirmq/weir/security"
 )
 
 // Store is a directory as kubectl's verbs see a cluster. What it writes itself
@@ -187,28 +185,11 @@ func checkAlone(v decoded, problems *Problems) {
 		b.authorization(value)
 	case *authentication:
 		d := b.decoder(value.object)
-		for i := range value.methods {
-			m := &value.methods[i]
-			_, err := security.NewX509(security.X509Config{Entries: m.entries})
-			if err := withoutMissingCA(err); err != nil {
-				d.refused(err, m)
-			}
+		for _, m := range value.methods {
+			m.check(d)
 		}
 	}
 	*problems = b.problems
-}
-
-// withoutMissingCA takes the complaint about missing CA certificates out of an
-// error: they are in another object.
-func withoutMissingCA(err error) error {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return nil
-	}
-	return errors.Join(slices.DeleteFunc(slices.Clone(joined.Unwrap()), func(err error) bool {
-		var config *security.ConfigError
-		return errors.As(err, &config) && config.Field == "trustedClientCaCert"
-	})...)
 }
 
 func (o *Object) setNamespace(namespace string) {

@@ -1,0 +1,99 @@
+package resource
+
+import (
+	"github.com/weirmq/weir/security"
+)
+
+// method is one element of authenticationMethods, as written.
+type method interface {
+	// check notes what is wrong with the method whatever it refers to.
+	check(d *decoder)
+	// resolve finds the objects that the method refers to, and notes what is
+	// wrong with them.
+	resolve(b *builder, d *decoder) (resolvedMethod, resolution)
+}
+
+// resolution is how it went to find what an object refers to.
+type resolution byte
+
+const (
+	foundAll     resolution = iota
+	foundBroken             // something has errors: what was built of it before stays
+	foundMissing            // something is not there
+)
+
+// resolvedMethod is a method with everything it refers to.
+type resolvedMethod struct {
+	// identity is all that the method is made of, for digestOf: one that is
+	// equal is taken over from the previous Snapshot, with its caches.
+	identity any
+	// make returns the method, or nil when it has noted what is wrong.
+	make func(d *decoder) security.Authenticator
+	// cas are the CAs of Clients that the port verifies for the method.
+	cas []certificateAuthority
+}
+
+// builtMethod is a method that is ready to use.
+type builtMethod struct {
+	security.Authenticator
+	digest digest
+}
+
+// authentication makes the chain of methods, or takes over the one of before.
+// It returns nil if there is none to use.
+func (b *builder) authentication(a *authentication) *Authentication {
+	d := b.decoder(a.object)
+	old := b.prev.authentications[a.object.Name]
+	built := &Authentication{Name: a.object.Name}
+	var found []resolvedMethod
+	var digests []digest
+	for _, m := range a.methods {
+		r, how := m.resolve(b, d)
+		switch how {
+		case foundMissing:
+			return nil
+		case foundBroken:
+			return old
+		}
+		found = append(found, r)
+		digests = append(digests, digestOf(r.identity))
+		built.cas = append(built.cas, r.cas...)
+	}
+	built.digest = digestOf(digests)
+	if old != nil && old.digest == built.digest {
+		return old
+	}
+	for i, r := range found {
+		m := old.take(digests[i])
+		if m == nil {
+			m = r.make(d)
+		}
+		built.methods = append(built.methods, builtMethod{m, digests[i]})
+	}
+	if d.errors > 0 {
+		return old
+	}
+	built.Chain = security.NewChain(built.authenticators()...)
+	return built
+}
+
+// take returns the method of a that is identified by its digest, or nil.
+func (a *Authentication) take(identity digest) security.Authenticator {
+	if a == nil {
+		return nil
+	}
+	for _, m := range a.methods {
+		if m.digest == identity {
+			return m.Authenticator
+		}
+	}
+	return nil
+}
+
+func (a *Authentication) authenticators() []security.Authenticator {
+	all := make([]security.Authenticator, len(a.methods))
+	for i, m := range a.methods {
+		all[i] = m.Authenticator
+	}
+	return all
+}

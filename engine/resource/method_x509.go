@@ -1,0 +1,161 @@
+package resource
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/weirmq/weir/security"
+)
+
+// defaultTrustedCA is the ConfigMap of an X509 method that names none.
+const defaultTrustedCA = "client-ca"
+
+// x509Method is method X509.
+type x509Method struct {
+	path                string // of the settings
+	node                *node  // the settings
+	trustedClientCACert string
+	entries             []security.X509Entry
+}
+
+// x509 reads the settings of an X509 method.
+func (d *decoder) x509(n *node, path string) *x509Method {
+	m := &x509Method{path: path, node: n, trustedClientCACert: defaultTrustedCA}
+	validation := "None"
+	d.mapping(n, path,
+		optional("trustedClientCaCert|trustedClientCaCertConfigMap", d.matching(&m.trustedClientCACert, caNameProblem)),
+		optional("authorizationAttributes", d.entries(func(name string, n *node, path string) {
+			e := security.X509Entry{Name: name}
+			d.mapping(n, path,
+				required("subject", d.str(&e.Subject)),
+				required("attributes", d.stringMap(&e.Attributes)),
+			)
+			m.entries = append(m.entries, e)
+		})),
+		optional("attributes", func(n *node, path string) {
+			d.notSupported(n, path, "", "write the entries of the Secret under authorizationAttributes")
+		}),
+		optional("additionalValidation", func(n *node, path string) {
+			d.enum(&validation, "None", "AzureDeviceRegistry")(n, path)
+			if validation != "None" {
+				d.notSupported(n, path, validation, "use None")
+			}
+		}),
+	)
+	return m
+}
+
+func (m *x509Method) check(d *decoder) {
+	_, err := security.NewX509(security.X509Config{Entries: m.entries})
+	if err := withoutMissingCA(err); err != nil {
+		m.refused(d, err)
+	}
+}
+
+func (m *x509Method) resolve(b *builder, d *decoder) (resolvedMethod, resolution) {
+	c := find[configMap](b.catalog, KindConfigMap, m.trustedClientCACert)
+	if c == nil {
+		b.missing(d, m.node.get("trustedClientCaCert"), m.node, join(m.path, "trustedClientCaCert"), KindConfigMap, m.trustedClientCACert)
+		return resolvedMethod{}, foundMissing
+	}
+	cas, ok := b.certificateAuthorities(c)
+	if !ok {
+		return resolvedMethod{}, foundBroken
+	}
+	config := security.X509Config{Entries: m.entries}
+	var digests []digest
+	for _, ca := range cas {
+		config.TrustedCAs = append(config.TrustedCAs, ca.certificate)
+		digests = append(digests, ca.digest)
+	}
+	return resolvedMethod{
+		identity: []any{methodX509, digests, m.entries},
+		cas:      cas,
+		make: func(d *decoder) security.Authenticator {
+			x, err := security.NewX509(config)
+			if err != nil {
+				m.refused(d, err)
+				return nil
+			}
+			return x
+		},
+	}, foundAll
+}
+
+// refused notes why security refuses the method.
+func (m *x509Method) refused(d *decoder, err error) {
+	errs := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		errs = joined.Unwrap()
+	}
+	for _, err := range errs {
+		var config *security.ConfigError
+		if !errors.As(err, &config) {
+			d.fail(m.node, m.path, "", err.Error(), "")
+			continue
+		}
+		d.fail(m.node.at(config.Field), join(m.path, config.Field), config.Value, config.Problem, "")
+	}
+}
+
+// withoutMissingCA takes the complaint about missing CA certificates out of an
+// error: they are in another object.
+func withoutMissingCA(err error) error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return nil
+	}
+	return errors.Join(slices.DeleteFunc(slices.Clone(joined.Unwrap()), func(err error) bool {
+		var config *security.ConfigError
+		return errors.As(err, &config) && config.Field == "trustedClientCaCert"
+	})...)
+}
+
+// X509 returns the X509 methods in order, for their Explain.
+func (a *Authentication) X509() []*security.X509 {
+	var methods []*security.X509
+	for _, m := range a.methods {
+		if x, ok := m.Authenticator.(*security.X509); ok {
+			methods = append(methods, x)
+		}
+	}
+	return methods
+}
+
+// certificateAuthority is a trust anchor, with what identifies it.
+type certificateAuthority struct {
+	certificate *x509.Certificate
+	digest      digest
+}
+
+// certificateAuthorities returns the CA certificates of a ConfigMap: all, under
+// all keys.
+func (b *builder) certificateAuthorities(c *configMap) ([]certificateAuthority, bool) {
+	d := b.decoder(c.object)
+	var cas []certificateAuthority
+	for _, key := range sortedKeys(c.data) {
+		field, at := join("data", key), c.object.node.at("data."+key)
+		certs, problem := parseCertificates(c.data[key])
+		if problem != "" {
+			d.fail(at, field, "", problem, "put CA certificates there, in PEM")
+			continue
+		}
+		for _, cert := range certs {
+			subject := cert.Subject.String()
+			if !cert.IsCA {
+				d.warn(at, field, subject, "is not a CA certificate", "clients whose certificates it signed are refused: put the certificate of the CA there")
+			}
+			if time.Now().After(cert.NotAfter) {
+				d.warn(at, field, subject, "expired on "+cert.NotAfter.UTC().Format(time.RFC3339), "clients below it are refused: renew it")
+			}
+			cas = append(cas, certificateAuthority{cert, sha256.Sum256(cert.Raw)})
+		}
+	}
+	if len(cas) == 0 && d.errors == 0 {
+		d.fail(c.object.node, "data", "", "is empty", "put CA certificates there, in PEM, under any key")
+	}
+	return cas, d.errors == 0
+}
