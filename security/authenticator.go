@@ -82,8 +82,8 @@ func (d *Denied) Unwrap() error { return d.Err }
 // Authenticator is one authentication method.
 type Authenticator interface {
 	// Authenticate judges c. It returns a Result; or [ErrNotRelevant] when c
-	// holds nothing this method could judge; or [*Denied]. Callers treat any
-	// other error as a denial. It honors the cancellation of ctx, keeps
+	// holds nothing this method could judge; or [*Unavailable]; or [*Denied].
+	// Callers treat any other error as a denial. It honors the cancellation of ctx, keeps
 	// nothing of c, and is safe for concurrent use.
 	Authenticate(ctx context.Context, c *Credentials) (Result, error)
 }

@@ -6,7 +6,8 @@ import (
 )
 
 // Chain asks authentication methods in order until one finds the Credentials
-// relevant; the answer of that one is final. It is safe for concurrent use.
+// relevant; the answer of that one is final. One that is [Unavailable] counts
+// as not relevant. It is safe for concurrent use.
 type Chain struct {
 	methods   []Authenticator
 	immediate bool
@@ -31,11 +32,14 @@ func (c *Chain) Authenticate(ctx context.Context, cr *Credentials) (Result, erro
 	if cr.AuthenticationMethod != "" && !c.HandlesAuthenticationMethod(cr.AuthenticationMethod) {
 		return Result{}, errBadAuthenticationMethod
 	}
+	var unavailable *Unavailable
 	for _, m := range c.methods {
 		result, err := m.Authenticate(ctx, cr)
 		switch {
 		case err == nil:
 			return result, nil
+		case isUnavailable(err, &unavailable):
+			// Which is not to say that the credentials are bad.
 		case !notRelevant(err):
 			return Result{}, final(err)
 		case errors.Is(err, errUntrustedChain) && !c.trusts(cr):
@@ -44,6 +48,9 @@ func (c *Chain) Authenticate(ctx context.Context, cr *Credentials) (Result, erro
 			// present a certificate, so the next method must not save it.
 			return Result{}, errCertificateUntrusted
 		}
+	}
+	if unavailable != nil {
+		return Result{}, &Denied{Code: NotAuthorized, Reason: errNothingRelevant.Reason, Err: unavailable}
 	}
 	return Result{}, errNothingRelevant
 }
@@ -97,6 +104,20 @@ var (
 func notRelevant(err error) bool {
 	var d *Denied
 	return errors.Is(err, ErrNotRelevant) && !errors.As(err, &d)
+}
+
+// isUnavailable reports whether the method could not judge, and sets first to
+// the first error that says so. A denial is one whatever its cause.
+func isUnavailable(err error, first **Unavailable) bool {
+	var d *Denied
+	var u *Unavailable
+	if errors.As(err, &d) || !errors.As(err, &u) {
+		return false
+	}
+	if *first == nil {
+		*first = u
+	}
+	return true
 }
 
 // final makes a *Denied of whatever a method returned instead of a Result.

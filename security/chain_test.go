@@ -3,6 +3,7 @@ package security
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -31,6 +32,7 @@ type plain struct{ Authenticator }
 func TestChainStopsAtTheFirstRelevantMethod(t *testing.T) {
 	accept := func() *method { return &method{result: Result{Username: "u"}} }
 	skip := func() *method { return &method{err: ErrNotRelevant} }
+	away := func() *method { return &method{err: fmt.Errorf("just now: %w", &Unavailable{Method: "M"})} }
 	deny := func() *method { return &method{err: &Denied{Code: 0x86, Reason: "wrong"}} }
 	for _, tc := range []struct {
 		name    string
@@ -44,6 +46,10 @@ func TestChainStopsAtTheFirstRelevantMethod(t *testing.T) {
 		{"the second denies", []*method{skip(), deny(), accept()}, []int{1, 1, 0}, 0x86},
 		{"nobody has anything to judge", []*method{skip(), skip()}, []int{1, 1}, NotAuthorized},
 		{"there is nobody", nil, nil, NotAuthorized},
+		{"the first is unavailable and the second accepts", []*method{away(), accept()}, []int{1, 1}, 0},
+		{"the first is unavailable and the second denies", []*method{away(), deny()}, []int{1, 1}, 0x86},
+		{"all are unavailable", []*method{away(), away()}, []int{1, 1}, NotAuthorized},
+		{"the first denies for want of what it depends on", []*method{{err: &Denied{Code: 0x88, Err: &Unavailable{}}}, accept()}, []int{1, 0}, 0x88},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var methods []Authenticator
