@@ -47,6 +47,10 @@ type Result struct {
 	Attributes Attributes // shared, immutable
 	Expiry     time.Time  // when the credential ceases to hold; zero: never
 
+	// CredentialID names the credential, such as the jti of a token, so that
+	// it can be revoked; "" when it has no name. It is no secret.
+	CredentialID string
+
 	// Entry names the attribute entry that gave Attributes, "" when none did,
 	// and EntryDepth the certificate that matched it: 0 is the leaf, 1 its
 	// issuer, and so on. Set by [X509] only.

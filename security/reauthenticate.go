@@ -15,8 +15,8 @@ type Reauthenticator interface {
 	// User Name nor Password nor certificates, for a Client that this method
 	// or one of its kind has authenticated with the Result previous.
 	//
-	// It returns the Result that replaces previous, of the same Username: who
-	// a Client is does not change while it is connected. It returns
+	// It returns the Result that replaces previous. One of another Username
+	// ends the connection: who a Client is does not change. It returns
 	// [ErrNotRelevant] when previous is not of its kind, [*Unavailable] when
 	// the Client may try again, and [*Denied] when it must go. Otherwise it is
 	// as Authenticate.
@@ -57,8 +57,6 @@ func (c *Chain) Reauthenticate(ctx context.Context, cr *Credentials, previous Re
 		result, err := r.Reauthenticate(ctx, cr, previous)
 		var u *Unavailable
 		switch {
-		case err == nil && result.Username != previous.Username:
-			return Result{}, errOtherIdentity
 		case err == nil:
 			return result, nil
 		case errors.As(err, &u):
@@ -70,7 +68,4 @@ func (c *Chain) Reauthenticate(ctx context.Context, cr *Credentials, previous Re
 	return Result{}, errNoReauthentication
 }
 
-var (
-	errOtherIdentity      = &Denied{Code: NotAuthorized, Reason: "re-authentication with another identity than that of the CONNECT"}
-	errNoReauthentication = &Denied{Code: NotAuthorized, Reason: "no method of this listener re-authenticates this Client"}
-)
+var errNoReauthentication = &Denied{Code: NotAuthorized, Reason: "no method of this listener re-authenticates this Client"}

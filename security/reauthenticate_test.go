@@ -34,7 +34,6 @@ func TestChainReauthenticatesByTheKindOfMethodThatAccepted(t *testing.T) {
 		{"the first of two of the kind decides", []Authenticator{yes, &renewing{name: "B", renewal: &Denied{Code: 0x87}}}, 0},
 		{"the method denies", []Authenticator{&renewing{name: "B", renewal: &Denied{Code: 0x86}}, yes}, 0x86},
 		{"the method fails", []Authenticator{&renewing{name: "B", renewal: errors.New("out of order")}, yes}, NotAuthorized},
-		{"another identity", []Authenticator{&renewing{name: "B", method: method{result: Result{Username: "v"}}}, yes}, NotAuthorized},
 		{"none is of the kind", []Authenticator{other}, NotAuthorized},
 		{"none can", []Authenticator{&method{result: who}}, NotAuthorized},
 	} {
