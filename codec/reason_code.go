@@ -126,6 +126,13 @@ func (c ReasonCode) IsError() bool { return c >= 0x80 }
 // allowedIn reports whether a packet of type t may carry c.
 func (c ReasonCode) allowedIn(t PacketType) bool { return reasonCodes[c].packets.has(t) }
 
+// AllowedInConnack reports whether a CONNACK may carry c.
+func (c ReasonCode) AllowedInConnack() bool { return c.allowedIn(TypeConnack) }
+
+// AllowedInServerDisconnect reports whether a DISCONNECT sent by a Server may
+// carry c.
+func (c ReasonCode) AllowedInServerDisconnect() bool { return c.allowedIn(typeDisconnectFromServer) }
+
 // ReturnCode311 returns the CONNACK return code, 0 to 5, that tells an MQTT
 // 3.1.1 or 3.1 Client what c tells an MQTT 5.0 Client. A Reason Code with no
 // counterpart yields 3, Server unavailable; use [ReasonCode.HasReturnCode311]

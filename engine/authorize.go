@@ -114,7 +114,7 @@ func (c *conn) judge(p *policy, v verdict) {
 		c.refuseAction(security.ActionPublish, w.msg.topic, "Will: these topics are the Server's")
 		return
 	}
-	c.authenticator = p.authenticator
+	c.authenticated(p.authenticator, v.result)
 	c.bind(p)
 	if c.grant != nil {
 		if c.grant.Decide(security.ActionConnect, "") == security.Deny {
@@ -126,20 +126,29 @@ func (c *conn) judge(p *policy, v verdict) {
 			return
 		}
 	}
-	c.admitted(v.result)
+	c.admitted()
 }
 
 func (c *conn) refuseAuthentication(err error) {
+	c.loop.stats.AuthenticationsDenied++
+	c.refuse(connackCode(c.version, err), CloseNotAuthenticated, err.Error())
+}
+
+// connackCode returns the Reason Code for a Client that was not authenticated
+// because of err. MQTT 3.1.1 has fewer, and Not authorized says the most.
+func connackCode(v codec.Version, err error) codec.ReasonCode {
 	code := codec.NotAuthorized
 	var denied *security.Denied
 	switch {
-	case errors.As(err, &denied) && denied.Code >= 0x80:
+	case errors.As(err, &denied):
 		code = codec.ReasonCode(denied.Code)
 	case errors.Is(err, errTooManyWaiting):
 		code = codec.ServerBusy
 	}
-	c.loop.stats.AuthenticationsDenied++
-	c.refuse(code, CloseNotAuthenticated, err.Error())
+	if !code.IsError() || !code.AllowedInConnack() || v != codec.V5 && !code.HasReturnCode311() {
+		return codec.NotAuthorized
+	}
+	return code
 }
 
 func (c *conn) refuseAction(a security.Action, topic, detail string) {

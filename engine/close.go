@@ -109,6 +109,10 @@ func (c *conn) closeDetail(reason CloseReason, detail string) {
 		c.cancel()
 		c.cancel = nil
 	}
+	if k := c.credential; k != nil && k.renewal.cancel != nil {
+		k.renewal.cancel()
+		k.renewal = renewal{}
+	}
 	if c.session != nil {
 		c.session.available.Store(false)
 	}
@@ -184,8 +188,8 @@ func (c *conn) reap() {
 	}
 	c.admission = nil
 	l.wheel.Cancel(&c.timer)
-	if c.expiry != nil {
-		l.wheel.Cancel(c.expiry)
+	if c.credential != nil {
+		l.wheel.Cancel(&c.credential.expiry)
 	}
 	c.closeWebSocket()
 	if c.tls != nil {

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"time"
-	"unique"
 
 	"github.com/valyala/bytebufferpool"
 
@@ -65,12 +64,11 @@ type conn struct {
 	congestedBytes    int // buffered when last looked at
 
 	// Who it is and what it may do; see authorize.go.
-	principal     *security.Principal     // from CONNECT on; replaced, never changed: Grants refer to it
-	authenticator security.Authenticator  // who said so; nil if nobody did
-	certificates  []unique.Handle[string] // the Client's chain, DER, leaf first
-	policy        *policy
-	grant         *security.Grant
-	decisions     *decisions
+	principal  *security.Principal // from CONNECT on; replaced, never changed: Grants refer to it
+	credential *credential         // which says who it is; nil if nothing did
+	policy     *policy
+	grant      *security.Grant
+	decisions  *decisions
 	// The topic of the last PUBLISH, its route and whether it was allowed:
 	// most Clients publish to one topic, or to one many times in a row.
 	lastRoute   *route
@@ -78,7 +76,6 @@ type conn struct {
 
 	deniedAt int64 // when a denied PUBLISH was last reported
 
-	expiry      *wheel.Timer
 	cancel      context.CancelFunc // of what it waits for
 	admission   *admission         // from CONNECT to CONNACK
 	destination *loop              // where it is about to move
@@ -162,22 +159,6 @@ func (c *conn) startKeepAlive(seconds uint16) {
 	}
 	c.loop.wheel.Set(&c.timer, c.loop.now+int64(c.keepAlive))
 }
-
-// expireAt closes the connection when its credentials end: silently, as an
-// abnormal end, so that the Will is published and the Session lives on.
-func (c *conn) expireAt(at time.Time) {
-	if at.IsZero() {
-		return
-	}
-	c.expiry = new(wheel.Timer)
-	c.expiry.Init(credentialExpiry{c})
-	c.loop.wheel.Set(c.expiry, c.loop.now+int64(time.Until(at)))
-}
-
-type credentialExpiry struct{ conn *conn }
-
-// Fire closes the connection.
-func (e credentialExpiry) Fire(int64) { e.conn.close(CloseCredentialExpired) }
 
 // describe says in logs which connection is meant. It works on nil.
 func (c *conn) describe() connInfo {

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"time"
 
@@ -32,6 +33,7 @@ func (believer) Authenticate(_ context.Context, c *security.Credentials) (securi
 // gives.
 type gate struct {
 	asked chan *gateQuestion
+	now   func() time.Time
 	// waiting is, by Client Identifier, what has been asked and not answered.
 	// It belongs to the test's goroutine.
 	waiting map[string]*gateQuestion
@@ -42,9 +44,26 @@ type gateQuestion struct {
 	answer       chan string
 }
 
-func (c *conversation) setGate() {
-	c.gate = &gate{asked: make(chan *gateQuestion), waiting: make(map[string]*gateQuestion)}
-	if changed, err := c.port.change(Listener{Authenticator: c.gate, Authorizer: c.gate}); err != nil || !changed {
+// setGate makes the gate the Authenticator of the port, and unless only that is
+// asked for the Authorizer too.
+func (c *conversation) setGate(only string) {
+	next := &gate{asked: make(chan *gateQuestion), now: c.e.wallClock, waiting: make(map[string]*gateQuestion)}
+	if c.gate != nil {
+		// What the last one has asked still wants an answer.
+		next.asked, next.waiting = c.gate.asked, c.gate.waiting
+	}
+	c.gate = next
+	spec := Listener{Authenticator: c.gate, Authorizer: c.gate}
+	switch only {
+	case "":
+	case "authenticator":
+		spec.Authorizer = nil
+	case "authenticator disconnect-expired":
+		spec.Authorizer, spec.DisconnectExpired = nil, true
+	default:
+		c.fatalf("%q is no gate", only)
+	}
+	if changed, err := c.port.change(spec); err != nil || !changed {
 		c.fatalf("the policy did not change: %v", err)
 	}
 	c.e.recheck(c.port)
@@ -101,9 +120,31 @@ func (g *gate) Authenticate(ctx context.Context, c *security.Credentials) (r sec
 		return r, &security.Denied{Code: byte(codec.BadUserNameOrPassword), Reason: "unknown"}
 	}
 	if d, err := time.ParseDuration(verdict); err == nil {
-		r.Expiry = time.Now().Add(d)
+		r.Expiry = g.now().Add(d)
 	}
 	r.Username = c.UserName
+	return r, nil
+}
+
+// Reauthenticate asks "reauthenticate" and the Authentication Data.
+func (g *gate) Reauthenticate(ctx context.Context, c *security.Credentials, previous security.Result) (security.Result, error) {
+	verdict, err := g.ask(ctx, c.ClientID, "reauthenticate "+string(c.AuthenticationData))
+	r := security.Result{Username: previous.Username}
+	name, renamed := strings.CutPrefix(verdict, "as:")
+	code, denied := strings.CutPrefix(verdict, "deny:")
+	switch d, notTime := time.ParseDuration(verdict); {
+	case err != nil:
+		return r, err
+	case notTime == nil:
+		r.Expiry = g.now().Add(d)
+	case renamed:
+		r.Username = name
+	case denied:
+		n, _ := strconv.ParseUint(code, 0, 8)
+		return r, &security.Denied{Code: byte(n), Reason: "not this one"}
+	case verdict == "away":
+		return r, &security.Unavailable{Method: "gate", Reason: "nobody there"}
+	}
 	return r, nil
 }
 

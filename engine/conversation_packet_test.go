@@ -159,6 +159,9 @@ func encodePacket(t testing.TB, k *talker, text string) []byte {
 		if method, ok := a.text("method"); ok {
 			p.Properties.SetAuthenticationMethod([]byte(method))
 		}
+		if data, ok := a.text("data"); ok {
+			p.Properties.SetAuthenticationData([]byte(data))
+		}
 		return codec.AppendAuth(nil, &p)
 	}
 	t.Fatalf("%q is not a packet", words[0])
@@ -343,6 +346,12 @@ func describeFrame(v codec.Version, f codec.Frame) (string, error) {
 		}
 	case codec.TypePingresp:
 		err = codec.DecodePing(f.Body)
+	case codec.TypeAuth:
+		var p codec.Auth
+		if err = codec.DecodeAuthFromServer(&p, v, f.Body); err == nil {
+			w.code(p.ReasonCode, false)
+			w.pair("method", string(p.Properties.AuthenticationMethod))
+		}
 	case codec.TypeDisconnect:
 		var p codec.Disconnect
 		if err = codec.DecodeDisconnectFromServer(&p, f.Body); err == nil {

@@ -30,10 +30,13 @@ var update = flag.Bool("update", false, "rewrite the expected output in testdata
 //	policy WHO may ACTION TOPIC ...; ...
 //	                           the port gets this policy; WHO is *, id:X or user:X
 //	policy-disconnect ...      the same with OnPolicyChange Disconnect
-//	gate                       the port gets an Authenticator and Authorizer that wait for:
+//	gate                       the port gets an Authenticator and Authorizer that wait for answers
+//	gate authenticator         only an Authenticator; "disconnect-expired" may follow
 //	answer CLIENT QUESTION ... VERDICT
-//	                           VERDICT is allow, deny, fail, panic, or the time it expires in;
+//	                           VERDICT is allow, deny, fail, panic, or the time it expires in,
+//	                           of a re-authentication also deny:CODE, away, or as:NAME;
 //	                           or "timeout", to wait for the engine to lose patience
+//	set-clock DURATION         sets the wall clock so much ahead, and has it noticed
 //	dial CLIENT [VERSION]      opens a Network Connection
 //	> CLIENT PACKET            sends a packet, on a new Network Connection if there is none
 //	>+ CLIENT PACKET           the same, in one read with the next
@@ -210,7 +213,18 @@ func (c *conversation) do(line string) {
 		c.setPolicy(rest, Disconnect)
 		return
 	case "gate":
-		c.setGate()
+		c.setGate(rest)
+		return
+	case "set-clock":
+		d, err := time.ParseDuration(rest)
+		if err != nil {
+			c.fatalf("%v", err)
+		}
+		c.m.wallStep += d
+		for _, l := range c.e.loops {
+			l.post((*loop).rewatchExpiries)
+		}
+		c.settle()
 		return
 	case "advance":
 		d, err := time.ParseDuration(rest)
@@ -307,7 +321,7 @@ func (c *conversation) settle() {
 // answer that the conversation gives.
 func (c *conversation) quiesce(k *talker) {
 	c.settleLoops()
-	for c.gate != nil && k.mc.conn.waiting && !k.mc.closed && c.gate.waiting[k.name] == nil {
+	for c.gate != nil && k.mc.conn.asks() && !k.mc.closed && c.gate.waiting[k.name] == nil {
 		select {
 		case q := <-c.gate.asked:
 			c.gate.waiting[q.client] = q
@@ -319,6 +333,11 @@ func (c *conversation) quiesce(k *talker) {
 }
 
 func (c *conversation) settleLoops() { c.m.settle() }
+
+// asks reports whether a goroutine has something to answer for c.
+func (c *conn) asks() bool {
+	return c.waiting || c.credential != nil && c.credential.renewal.pending
+}
 
 // listen writes down what Clients were sent.
 func (c *conversation) listen() {

@@ -26,6 +26,8 @@ type memoryReactor struct {
 	// signal is rung by wake, for tests that wait for a goroutine's answer.
 	signal chan struct{}
 	nextTo int // the loop for the next connection
+	// wallStep is by how much somebody has set the wall clock.
+	wallStep time.Duration
 }
 
 // event is something that the transport has for a loop.
@@ -60,6 +62,7 @@ func newMemoryEngine(t testing.TB, o Options, loops int) (*Engine, *memoryReacto
 		loops: e.loops, signal: make(chan struct{}, 1),
 	}
 	e.useReactor(m)
+	e.wallClock = m.wallClock
 	if err := e.open(); err != nil {
 		t.Fatal(err)
 	}
@@ -72,6 +75,11 @@ func newMemoryEngine(t testing.TB, o Options, loops int) (*Engine, *memoryReacto
 }
 
 func (m *memoryReactor) now() int64 { return m.clock }
+
+// wallClock goes with the clock.
+func (m *memoryReactor) wallClock() time.Time {
+	return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(m.clock) + m.wallStep)
+}
 
 func (m *memoryReactor) wake(l *loop) {
 	m.mu.Lock()

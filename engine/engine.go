@@ -8,6 +8,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/puzpuzpuz/xsync/v3"
 
@@ -39,6 +40,9 @@ type Engine struct {
 	early       earlyCloses
 	panics      atomic.Uint64 // on goroutines; the loops count their own
 	events      eventQueue
+
+	// wallClock tells when credentials end. It is time.Now, except in tests.
+	wallClock func() time.Time
 
 	// background ends when the engine stops; what runs on goroutines of the
 	// engine is counted in goroutines.
@@ -103,6 +107,7 @@ func newEngine(o Options) *Engine {
 		registry:   xsync.NewMapOf[string, *loop](),
 		ports:      make(map[string]*port),
 		started:    make(chan struct{}),
+		wallClock:  time.Now,
 	}
 	e.background, e.stop = context.WithCancel(context.Background())
 	e.events.init(e)

@@ -16,6 +16,9 @@ const (
 	// EventDeny: a CONNECT, PUBLISH or SUBSCRIBE was refused by an
 	// authenticator or an authorizer.
 	EventDeny
+	// EventReauthenticate: a Client's AUTH was answered with Success, or, as
+	// it could not be judged, with Continue authentication.
+	EventReauthenticate
 )
 
 // Event is what Options.Observe is told. All of it may be kept.

@@ -134,6 +134,11 @@ func (ev *Event) log(log *slog.Logger) {
 		if ev.Topic != "" {
 			a = append(a, "topic", ev.Topic)
 		}
+	case EventReauthenticate:
+		level, text = slog.LevelDebug, "re-authenticated"
+		if ev.ReasonCode != byte(codec.Success) {
+			level, text = slog.LevelWarn, "not re-authenticated for now"
+		}
 	}
 	if ev.ReasonCode != 0 {
 		a = append(a, "reasonCode", codec.ReasonCode(ev.ReasonCode).String())
@@ -192,6 +197,13 @@ func (e *Engine) closedEarly(p *port, remote net.Addr, reason CloseReason, detai
 func (e *Engine) denied(i connInfo, a security.Action, topic, detail string) {
 	if e.wants(slog.LevelInfo) {
 		e.emit(EventDeny, i, Event{ReasonCode: byte(codec.NotAuthorized), Action: a.String(), Topic: topic, Detail: detail})
+	}
+}
+
+// reauthenticated tells of an answer to AUTH that does not end the connection.
+func (e *Engine) reauthenticated(c *conn, code codec.ReasonCode, detail string) {
+	if code != codec.Success || e.wants(slog.LevelDebug) {
+		e.emit(EventReauthenticate, c.describe(), Event{ReasonCode: byte(code), Detail: detail})
 	}
 }
 

@@ -22,8 +22,7 @@ type admission struct {
 	aliasMaximum   uint16
 	will           *will
 
-	result security.Result
-	hops   int // loops it was moved to
+	hops int // loops it was moved to
 }
 
 // handleConnect begins the admission of a Client (3.1.4).
@@ -138,8 +137,7 @@ func (c *conn) refuse(code codec.ReasonCode, reason CloseReason, detail string) 
 
 // admitted goes on once it is known who the Client is and that it may
 // connect.
-func (c *conn) admitted(r security.Result) {
-	c.admission.result = r
+func (c *conn) admitted() {
 	c.claimSession()
 }
 
@@ -252,7 +250,10 @@ func (l *loop) attach(c *conn) {
 	if c.tls != nil {
 		c.keepCertificates(c.tls)
 	}
-	c.expireAt(a.result.Expiry)
+	if c.credential != nil {
+		c.credential.method = a.credentials.AuthenticationMethod
+	}
+	c.watchExpiry()
 	l.stats.ConnectionsAccepted++
 	l.engine.connected(c)
 	s.available.Store(true)

@@ -122,6 +122,12 @@ type Listener struct {
 	// OnPolicyChange says what happens to connected Clients when Apply brings
 	// another Authenticator or Authorizer.
 	OnPolicyChange PolicyChange
+
+	// DisconnectExpired has Clients told when their credential ends, by
+	// DISCONNECT with Maximum connect time. Without it the Network Connection
+	// is closed and nothing said. Either is an abnormal end: the Will is
+	// published, and the Session lives on.
+	DisconnectExpired bool
 }
 
 // Protocol is what is spoken on a port.

@@ -22,10 +22,12 @@ type port struct {
 	protocol Protocol
 	origins  atomic.Pointer[[]string] // see Listener.Origins
 	onChange atomic.Uint32
-	policy   atomic.Pointer[policy]
-	tls      atomic.Pointer[portTLS] // nil: plain
-	closed   atomic.Bool
-	closing  chan struct{} // closed with it, for those who wait
+	// disconnectExpired is Listener.DisconnectExpired.
+	disconnectExpired atomic.Bool
+	policy            atomic.Pointer[policy]
+	tls               atomic.Pointer[portTLS] // nil: plain
+	closed            atomic.Bool
+	closing           chan struct{} // closed with it, for those who wait
 
 	connections atomic.Int64 // open, handshakes included
 	maximum     atomic.Int64 // of them; 0: no bound of the port's own
@@ -60,6 +62,7 @@ func (e *Engine) openPort(l Listener) (*port, error) {
 	p.useOrigins(l.Origins)
 	p.setBounds(&l)
 	p.onChange.Store(uint32(l.OnPolicyChange))
+	p.disconnectExpired.Store(l.DisconnectExpired)
 	p.policy.Store(newPolicy(&l))
 	if p.listener = l.Listener; p.listener == nil {
 		// Keep Alive is MQTT's business, so TCP's is off: five system calls
@@ -253,6 +256,7 @@ func (p *port) change(l Listener) (policyChanged bool, err error) {
 	p.useOrigins(l.Origins)
 	p.setBounds(&l)
 	p.onChange.Store(uint32(l.OnPolicyChange))
+	p.disconnectExpired.Store(l.DisconnectExpired)
 	policyChanged = !same(l.Authenticator, old.Authenticator) || !same(l.Authorizer, old.Authorizer)
 	if policyChanged {
 		p.policy.Store(newPolicy(&l))

@@ -7,7 +7,6 @@ import (
 
 	"github.com/weirmq/weir/codec"
 	"github.com/weirmq/weir/security"
-	"github.com/weirmq/weir/tlsstate"
 )
 
 // recheck judges the connected Clients of a port by its new policy. What
@@ -59,15 +58,19 @@ func (l *loop) recheckOne(c *conn) (r reauthentication, again bool) {
 	}
 	p := c.port.policy.Load()
 	switch {
-	case p.authenticator == nil || same(p.authenticator, c.authenticator):
-	case c.authenticator == nil:
+	case p.authenticator == nil || c.credential != nil && same(p.authenticator, c.credential.authenticator):
+	case c.credential == nil:
 		c.disconnectDetail(codec.NotAuthorized, ClosePolicyChanged, "the port demands authentication now")
 		return r, false
-	case p.immediate && len(c.certificates) > 0:
-		return reauthentication{conn: c, policy: p, certificates: c.certificates, clientID: c.principal.ClientID}, true
+	default:
+		// Credentials that were a secret are not kept, so whoever came with one
+		// stays who it is until they expire, unless the method knows better.
+		if _, ok := p.authenticator.(security.Rechecker); ok {
+			return reauthentication{conn: c, policy: p, previous: c.credential.result, certificates: c.credential.certificates, credentials: security.Credentials{
+				ClientID: c.principal.ClientID, Listener: c.port.name, RemoteAddr: c.tr.remoteAddr().String(), ProtocolVersion: byte(c.version),
+			}}, true
+		}
 	}
-	// Credentials that were a secret are not kept, so whoever came with one
-	// stays who it is until they expire.
 	c.recheckRights()
 	return r, false
 }
@@ -103,14 +106,15 @@ func (c *conn) applyRights(mayConnect bool) {
 	c.dropSubscriptions()
 }
 
-// reauthentication is the certificate of a connected Client on its way through
-// a new authenticator. It is verified on a goroutine: that can cost some
-// hundred microseconds each.
+// reauthentication is a connected Client on its way through a new
+// authenticator, on a goroutine: a certificate can cost some hundred
+// microseconds.
 type reauthentication struct {
 	conn         *conn
 	policy       *policy
+	previous     security.Result
 	certificates []unique.Handle[string]
-	clientID     string
+	credentials  security.Credentials
 
 	result security.Result
 	err    error
@@ -138,7 +142,8 @@ func (r *reauthentication) verify(ctx context.Context) {
 			return
 		}
 	}
-	r.result, r.err = r.policy.authenticator.Authenticate(ctx, &security.Credentials{ClientID: r.clientID, PresentedChain: chain})
+	r.credentials.PresentedChain = chain
+	r.result, r.err = r.policy.authenticator.(security.Rechecker).Recheck(ctx, &r.credentials, r.previous)
 }
 
 func (l *loop) reauthenticated(r *reauthentication) {
@@ -152,21 +157,7 @@ func (l *loop) reauthenticated(r *reauthentication) {
 		c.disconnectDetail(codec.NotAuthorized, CloseNotAuthenticated, "no longer authenticated: "+r.err.Error())
 		return
 	}
-	c.authenticator = r.policy.authenticator
-	c.principal = &security.Principal{ClientID: c.principal.ClientID, Username: r.result.Username, Attributes: r.result.Attributes}
-	c.session.principal = c.principal
-	c.bind(r.policy)
-	c.recheckRights()
-}
-
-// keepCertificates notes the Client's certificates for a recheck and lets go
-// of their parsed form, which is several times as large. Issuers are shared by
-// all Clients that have them.
-func (c *conn) keepCertificates(t *tlsstate.Conn) {
-	if peer := t.Peer(); peer != nil {
-		for _, cert := range peer.Presented {
-			c.certificates = append(c.certificates, unique.Make(string(cert.Raw)))
-		}
-	}
-	t.ForgetPeer()
+	c.authenticated(r.policy.authenticator, r.result)
+	c.watchExpiry()
+	c.become(r.policy, r.result)
 }

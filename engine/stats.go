@@ -23,6 +23,10 @@ type Stats struct {
 	ConnectionsMoved      uint64 // to the loop of their Session
 	ConnectionsCongested  uint64 // times that one did not take its output
 	AuthenticationsDenied uint64
+	Reauthentications     uint64 // AUTH answered with Success
+	// ReauthenticationsDeferred are AUTHs that could not be judged, and were
+	// answered with Continue authentication.
+	ReauthenticationsDeferred uint64
 
 	PacketsReceived      uint64
 	BytesReceived        uint64
@@ -73,6 +77,8 @@ func (s *Stats) add(o *Stats) {
 	s.ConnectionsMoved += o.ConnectionsMoved
 	s.ConnectionsCongested += o.ConnectionsCongested
 	s.AuthenticationsDenied += o.AuthenticationsDenied
+	s.Reauthentications += o.Reauthentications
+	s.ReauthenticationsDeferred += o.ReauthenticationsDeferred
 	s.PacketsReceived += o.PacketsReceived
 	s.BytesReceived += o.BytesReceived
 	s.BytesSent += o.BytesSent

@@ -196,5 +196,6 @@ func sameListener(a, b engine.Listener) bool {
 	return a.Name == b.Name && a.Address == b.Address && a.Listener == b.Listener && a.TLS == b.TLS &&
 		a.Protocol == b.Protocol && slices.Equal(a.Origins, b.Origins) &&
 		a.MaximumConnections == b.MaximumConnections && a.ConnectRate == b.ConnectRate &&
-		a.Authenticator == b.Authenticator && a.Authorizer == b.Authorizer && a.OnPolicyChange == b.OnPolicyChange
+		a.Authenticator == b.Authenticator && a.Authorizer == b.Authorizer && a.OnPolicyChange == b.OnPolicyChange &&
+		a.DisconnectExpired == b.DisconnectExpired
 }
