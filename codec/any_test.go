@@ -80,7 +80,7 @@ func appendAny(dst []byte, v Version, t PacketType, packet any) []byte {
 	case *Subscribe:
 		return AppendSubscribe(dst, v, p)
 	case *Suback:
-		if len(p.UserProperties) > 0 {
+		if len(p.UserProperties) > 0 || t == TypeUnsuback && len(p.ReasonString) > 0 {
 			dst, mark := beginPacket(dst, t, 0)
 			dst = appendReasonProperties(appendPacketID(dst, p.PacketID), string(p.ReasonString), p.UserProperties)
 			for _, code := range p.ReasonCodes {
