@@ -108,10 +108,14 @@ func (l *loop) openedInTurn(c *conn) {
 // arrived takes a connection that another loop moved here.
 func (l *loop) arrived(c *conn) {
 	l.begin()
+	l.arrivedInTurn(c)
+	l.end()
+}
+
+func (l *loop) arrivedInTurn(c *conn) {
 	l.conns.add(c)
 	c.waiting = false
 	l.admit(c)
-	l.end()
 }
 
 func (l *loop) admit(c *conn) {

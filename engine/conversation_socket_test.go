@@ -61,7 +61,7 @@ var memoryOnly = regexp.MustCompile(`(?m)^(window|read|gate|answer)\b`)
 // steppedReactor is the reactor of production with a clock that a test puts
 // forward, which wakes the loops then.
 type steppedReactor struct {
-	*gnetReactor
+	reactor
 	clock atomic.Int64
 }
 
@@ -250,7 +250,7 @@ func (c *socketConversation) start() {
 		Logger:  slog.New(slog.DiscardHandler),
 		Observe: func(ev Event) { c.events <- ev },
 	}.withDefaults())
-	c.reactor = &steppedReactor{gnetReactor: newGnetReactor(c.e)}
+	c.reactor = &steppedReactor{reactor: newReactor(c.e)}
 	c.reactor.clock.Store(int64(time.Second))
 	c.e.useReactor(c.reactor)
 	if err := c.e.open(); err != nil {

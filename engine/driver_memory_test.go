@@ -96,6 +96,8 @@ func (m *memoryReactor) wakeAt(l *loop, when int64) { m.alarms[l.index] = when }
 func (m *memoryReactor) start() error { return nil }
 func (m *memoryReactor) shutdown()    {}
 
+func (m *memoryReactor) accept(*port) (func(), bool) { return nil, false }
+
 func (m *memoryReactor) enroll(net.Conn, *port, *tlsstate.Conn) error { return net.ErrClosed }
 
 func (m *memoryReactor) takeWoken() *loop {

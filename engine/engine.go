@@ -71,6 +71,10 @@ type reactor interface {
 	driver
 	// start begins to run the loops.
 	start() error
+	// accept has the loops accept a port's connections themselves, until stop
+	// is called. If that is not for this reactor, goroutines accept, and use
+	// enroll.
+	accept(p *port) (stop func(), ok bool)
 	// enroll hands an accepted connection to one of the loops, which is told
 	// by loop.opened. It takes nc over, also when it fails.
 	enroll(nc net.Conn, p *port, t *tlsstate.Conn) error
@@ -91,7 +95,7 @@ func New(o Options) (*Engine, error) {
 		return nil, err
 	}
 	e := newEngine(o)
-	e.useReactor(newGnetReactor(e))
+	e.useReactor(newReactor(e))
 	return e, nil
 }
 

@@ -132,6 +132,12 @@ func (l *loop) lost(c *conn) {
 // woken runs what is due: timers, mail, congested connections.
 func (l *loop) woken() {
 	l.begin()
+	l.due()
+	l.end()
+}
+
+// due is woken for a reactor that has other work in the same turn.
+func (l *loop) due() {
 	if l.armed != 0 && l.now >= l.armed {
 		l.armed = 0
 	}
@@ -143,7 +149,6 @@ func (l *loop) woken() {
 	l.closing = append(l.closing, l.lingering...)
 	l.lingering = l.lingering[:0]
 	l.drainInbox()
-	l.end()
 }
 
 // arm sets the driver's alarm for the next timer, if that is not what it is

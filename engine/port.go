@@ -38,6 +38,7 @@ type port struct {
 	spec Listener
 
 	accepting sync.WaitGroup
+	stopLoops func() // from accepting; nil where goroutines do that
 }
 
 // portTLS is a port's TLS with the configuration that it was made from.
@@ -85,8 +86,11 @@ func (p *port) useOrigins(origins []string) {
 
 // start accepts connections until the port is closed.
 func (p *port) start() {
-	for range len(p.engine.loops) {
-		p.accepting.Go(p.accept)
+	var ok bool
+	if p.stopLoops, ok = p.engine.reactor.accept(p); !ok {
+		for range len(p.engine.loops) {
+			p.accepting.Go(p.accept)
+		}
 	}
 	p.engine.log.Info("listener open", "listener", p.name, "address", p.listener.Addr().String(),
 		"protocol", p.protocol.String(), "tls", p.tls.Load() != nil, "authentication", p.policy.Load().authenticator != nil, "authorization", p.spec.Authorizer != nil)
@@ -105,7 +109,7 @@ func (p *port) accept() {
 			}
 			// Most often there are no descriptors left. Clients wait in the
 			// backlog meanwhile.
-			delay = min(max(2*delay, 5*time.Millisecond), time.Second)
+			delay = nextAcceptDelay(delay)
 			e.log.Warn("accept failed", "listener", p.name, "error", err, "retry", delay)
 			p.pause(delay)
 			continue
@@ -133,18 +137,35 @@ func (p *port) pause(d time.Duration) {
 
 // take takes an accepted connection in, if there is room for it.
 func (p *port) take(nc net.Conn) {
-	open, here := p.engine.connections.Add(1), p.connections.Add(1)
-	maximum := p.maximum.Load()
+	reason, ok := p.admit()
 	switch {
-	case open > int64(p.engine.limits.Connections):
-		p.refuse(nc, CloseTooManyConnections, "")
-	case maximum != 0 && here > maximum:
-		p.refuse(nc, CloseTooManyPortConnections, "")
+	case !ok:
+		p.refuse(nc, reason, "")
 	case p.tls.Load() == nil:
 		p.enroll(nc, nil)
 	default:
 		p.handshake(nc)
 	}
+}
+
+// admit counts a connection that was accepted, until gone is called, and
+// reports whether there is room for it.
+func (p *port) admit() (reason CloseReason, ok bool) {
+	open, here := p.engine.connections.Add(1), p.connections.Add(1)
+	maximum := p.maximum.Load()
+	switch {
+	case open > int64(p.engine.limits.Connections):
+		return CloseTooManyConnections, false
+	case maximum != 0 && here > maximum:
+		return CloseTooManyPortConnections, false
+	}
+	return 0, true
+}
+
+// nextAcceptDelay is how long to wait after accepting failed, when last was
+// waited before.
+func nextAcceptDelay(last time.Duration) time.Duration {
+	return min(max(2*last, 5*time.Millisecond), time.Second)
 }
 
 // gone takes note of the end of a connection that take or Subscribe counted.
@@ -205,8 +226,12 @@ func (p *port) refuse(nc net.Conn, reason CloseReason, detail string) {
 
 // stop has the goroutines that accept come to an end.
 func (p *port) stop() {
-	if !p.closed.Swap(true) {
-		close(p.closing)
+	if p.closed.Swap(true) {
+		return
+	}
+	close(p.closing)
+	if p.stopLoops != nil {
+		p.stopLoops()
 	}
 	_ = p.listener.Close()
 }

@@ -145,6 +145,10 @@ func (g *gnetReactor) enroll(nc net.Conn, p *port, t *tlsstate.Conn) error {
 	return err
 }
 
+// accept leaves it to goroutines: gnet's event loops have the listeners that
+// they started with.
+func (g *gnetReactor) accept(*port) (stop func(), ok bool) { return nil, false }
+
 func (g *gnetReactor) shutdown() {
 	g.stopping.Lock()
 	for _, t := range g.alarms {

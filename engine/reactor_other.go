@@ -1,0 +1,6 @@
+//go:build !linux
+
+package engine
+
+// newReactor makes the reactor of this system. Tests replace it.
+var newReactor = func(e *Engine) reactor { return newGnetReactor(e) }
