@@ -144,9 +144,14 @@ func (l *loop) runDeliveries(ds []delivery) {
 
 func (l *loop) runDelivery(d *delivery) {
 	defer l.contain(nil)
-	var p publication
-	p.of(d.msg)
-	p.from = d.from
-	l.deliver(&p, d.receivers)
+	if d.msg.expired(l.now) {
+		// It waited here for too long [MQTT-3.3.2-5].
+		l.stats.MessagesExpired += uint64(len(d.receivers))
+	} else {
+		var p publication
+		p.of(d.msg)
+		p.from = d.from
+		l.deliver(&p, d.receivers)
+	}
 	d.msg.release()
 }

@@ -4,6 +4,9 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/weirmq/weir/codec"
 )
 
 // taken lists the batches that take returned.
@@ -111,5 +114,40 @@ func TestTasksOfOneGoroutineRunInOrderAndAPanicLosesNone(t *testing.T) {
 	}
 	if len(ran) != 10 || l.stats.Panics != 1 {
 		t.Errorf("%d tasks ran with %d panics, want 10 with 1", len(ran), l.stats.Panics)
+	}
+}
+
+// TestMessageThatExpiresInTheMailboxIsNotDelivered has a loop come by only when
+// the Message Expiry Interval has passed [MQTT-3.3.2-5].
+func TestMessageThatExpiresInTheMailboxIsNotDelivered(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		waits   time.Duration
+		expired uint64
+	}{
+		{"in time", time.Second, 0},
+		{"too late", 2 * time.Second, 1},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			e, m := newMemoryEngine(t, Options{}, 2)
+			p := &port{engine: e, name: "test"}
+			p.policy.Store(newPolicy(&Listener{}))
+			publisher, subscriber := m.dial(p), m.dial(p)
+			for id, mc := range map[string]*memoryConn{"publisher": publisher, "subscriber": subscriber} {
+				mc.send(codec.AppendConnect(nil, &codec.Connect{Version: codec.V5, ClientID: []byte(id), CleanStart: true}))
+			}
+			subscriber.send(codec.AppendSubscribe(nil, codec.V5, &codec.Subscribe{
+				PacketID: 1, Subscriptions: []codec.Subscription{{TopicFilter: []byte("a")}},
+			}))
+			publisher.send(codec.AppendPublish(nil, codec.V5, &codec.Publish{
+				TopicName: []byte("a"), HasMessageExpiryInterval: true, MessageExpiryInterval: 2,
+			}))
+			m.clock += int64(row.waits)
+			m.settle()
+			s := e.loops[1].stats
+			if s.MessagesExpired != row.expired || s.PublishesSent != 1-row.expired {
+				t.Errorf("%d messages expired and %d were sent, want %d and %d", s.MessagesExpired, s.PublishesSent, row.expired, 1-row.expired)
+			}
+		})
 	}
 }
