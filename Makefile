@@ -4,13 +4,14 @@ GO        ?= go
 FUZZTIME  ?= 10s
 BENCH     ?= .
 BENCHTIME ?= 1s
+SOAK      ?= 1h
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 TARGETS := linux/arm64 linux/arm darwin/arm64
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test race lint fuzz bench e2e cross clean help
+.PHONY: build demo test race soak lint fuzz bench e2e cross clean help
 
 build: ## build bin/weir
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/weir ./cmd/weir
@@ -23,6 +24,9 @@ test: ## run the tests
 
 race: ## run the tests under the race detector
 	$(GO) test -race ./...
+
+soak: ## simulate Clients on several loops, from random seeds, for SOAK (1h)
+	$(GO) test ./engine -run '^TestSimulationSoak$$' -v -timeout 0 -soak $(SOAK)
 
 lint: bin/golangci-lint ## run the linters at their pinned versions
 	bin/golangci-lint run ./...

@@ -49,8 +49,17 @@ func (h *eventHeap) Pop() any {
 	return x
 }
 
-// newMemoryEngine makes an engine of loops loops that runs in memory.
+// newMemoryEngine makes an engine of loops loops that runs in memory until the
+// test ends.
 func newMemoryEngine(t testing.TB, o Options, loops int) (*Engine, *memoryReactor) {
+	t.Helper()
+	e, m := openMemoryEngine(t, o, loops)
+	t.Cleanup(func() { haltMemoryEngine(e) })
+	return e, m
+}
+
+// openMemoryEngine leaves it to the caller to halt the engine.
+func openMemoryEngine(t testing.TB, o Options, loops int) (*Engine, *memoryReactor) {
 	t.Helper()
 	o.Loops = loops
 	if o.Logger == nil {
@@ -66,12 +75,13 @@ func newMemoryEngine(t testing.TB, o Options, loops int) (*Engine, *memoryReacto
 	if err := e.open(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		e.applying.Lock()
-		defer e.applying.Unlock()
-		e.halt()
-	})
 	return e, m
+}
+
+func haltMemoryEngine(e *Engine) {
+	e.applying.Lock()
+	defer e.applying.Unlock()
+	e.halt()
 }
 
 func (m *memoryReactor) now() int64 { return m.clock }
@@ -126,6 +136,47 @@ func (m *memoryReactor) settle() {
 	}
 }
 
+// runnable is how many things could happen next: loops that were woken or whose
+// alarm is due, and events. The order of each of them among the others is
+// nobody's promise, so a simulation draws it by lot.
+func (m *memoryReactor) runnable() int {
+	n := len(m.events)
+	for _, l := range m.loops {
+		if m.due(l) {
+			n++
+		}
+	}
+	return n
+}
+
+// runOne has the i-th of them happen.
+func (m *memoryReactor) runOne(i int) {
+	for _, l := range m.loops {
+		if !m.due(l) {
+			continue
+		}
+		if i == 0 {
+			m.mu.Lock()
+			m.woken[l.index] = false
+			m.mu.Unlock()
+			if a := m.alarms[l.index]; a != 0 && a <= m.clock {
+				m.alarms[l.index] = 0
+			}
+			l.woken()
+			return
+		}
+		i--
+	}
+	heap.Remove(&m.events, i).(event).run()
+}
+
+func (m *memoryReactor) due(l *loop) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a := m.alarms[l.index]
+	return m.woken[l.index] || a != 0 && a <= m.clock
+}
+
 func (m *memoryReactor) later(run func()) {
 	m.order++
 	heap.Push(&m.events, event{m.order, run})
@@ -166,6 +217,7 @@ type memoryConn struct {
 	window int
 	stuck  []byte
 	closed bool
+	moving bool // on its way to another loop
 }
 
 // dial opens a connection to a port, on loops in turn.
@@ -230,7 +282,11 @@ func (mc *memoryConn) buffered() int { return len(mc.stuck) }
 func (mc *memoryConn) close()        { mc.closed = true }
 
 func (mc *memoryConn) move(c *conn, to *loop) {
-	mc.m.later(func() { to.arrived(c) })
+	mc.moving = true
+	mc.m.later(func() {
+		mc.moving = false
+		to.arrived(c)
+	})
 }
 
 func (mc *memoryConn) remoteAddr() net.Addr { return localAddr{} }
