@@ -24,11 +24,11 @@ import (
 	"github.com/weirmq/weir/tlsstate"
 )
 
-// Each way to misbehave has a close reason of its own, which is in the event,
-// in the log and in Stats; and the next Client is served.
+// Each way to end has a close reason of its own, which is in the event, in the
+// log and in Stats; and the next Client is served. Bad input is in
+// testdata/badinput.
 func TestEachCauseOfAnEndHasItsOwnCloseReason(t *testing.T) {
 	b := start(t, engine.Options{
-		Limits: engine.Limits{MaximumPacketSize: 4096, ConnectPacketSize: 1024, ReceiveMaximum: 2, TopicAliasMaximum: 1},
 		Listeners: []engine.Listener{
 			{Name: "plain", Address: "127.0.0.1:0"},
 			{Name: "passwords", Address: "127.0.0.1:0", Authenticator: passwords{}},
@@ -41,18 +41,6 @@ func TestEachCauseOfAnEndHasItsOwnCloseReason(t *testing.T) {
 		t.Fatal(err)
 	}
 	hello := &codec.Connect{Version: codec.V5, ClientID: []byte("c"), CleanStart: true}
-	send := func(b *broker, hex string) {
-		c := b.dial("plain")
-		c.SendHex(hex)
-		c.ExpectClose()
-	}
-	afterConnack := func(hex string, code codec.ReasonCode) func(*testing.T, *broker) {
-		return func(_ *testing.T, b *broker) {
-			c := b.connect("plain", "c")
-			c.SendHex(hex)
-			c.ExpectDisconnect(code)
-		}
-	}
 	handshake := func(listener string, c *tls.Config) func(*testing.T, *broker) {
 		return func(t *testing.T, b *broker) {
 			if err := handshakeError(t, b.addr(listener), c); err == nil {
@@ -72,39 +60,6 @@ func TestEachCauseOfAnEndHasItsOwnCloseReason(t *testing.T) {
 			c := b.dial("plain")
 			c.SendHex(`10 20 0004 "MQTT"`)
 			c.Close()
-		}},
-		{"first packet is PINGREQ [MQTT-3.1.0-1]", engine.CloseProtocolError, func(_ *testing.T, b *broker) { send(b, `c0 00`) }},
-		{"second CONNECT [MQTT-3.1.0-2]", engine.CloseProtocolError, afterConnack(`10 0e 0004 "MQTT" 05 02 0000 00 0001 "c"`, codec.ProtocolError)},
-		{"packet type 0", engine.CloseMalformedPacket, afterConnack(`00 00`, codec.MalformedPacket)},
-		{"packet that only a Server sends", engine.CloseProtocolError, afterConnack(`20 03 00 00 00`, codec.ProtocolError)},
-		{"Remaining Length of five bytes", engine.CloseMalformedPacket, afterConnack(`30 ff ff ff ff 01`, codec.MalformedPacket)},
-		{"PUBLISH with QoS 3 [MQTT-3.3.1-4]", engine.CloseMalformedPacket, afterConnack(`36 06 0001 "a" 0001 00`, codec.MalformedPacket)},
-		{"SUBSCRIBE with wrong flags [MQTT-3.8.1-1]", engine.CloseMalformedPacket, afterConnack(`80 07 0001 00 0001 "a" 00`, codec.MalformedPacket)},
-		{"SUBSCRIBE with reserved options [MQTT-3.8.3-5]", engine.CloseMalformedPacket, afterConnack(`82 07 0001 00 0001 "a" c0`, codec.MalformedPacket)},
-		{"SUBSCRIBE without a Topic Filter [MQTT-3.8.3-2]", engine.CloseProtocolError, afterConnack(`82 03 0001 00`, codec.ProtocolError)},
-		{"SUBSCRIBE cut short", engine.CloseMalformedPacket, afterConnack(`82 06 0001 00 0009 "a"`, codec.MalformedPacket)},
-		{"PUBLISH of a Topic Filter [MQTT-3.3.2-2]", engine.CloseMalformedPacket, afterConnack(`30 04 0001 "#" 00`, codec.MalformedPacket)},
-		{"Topic Alias beyond the maximum [MQTT-3.3.2-9]", engine.CloseProtocolError, afterConnack(`30 07 0001 "a" 03 23 0002`, codec.TopicAliasInvalid)},
-		{"AUTH that nobody asked for", engine.CloseProtocolError, afterConnack(`f0 00`, codec.ProtocolError)},
-		{"PUBLISH that is too large", engine.ClosePacketTooLarge, afterConnack(`30 81 20`, codec.PacketTooLarge)},
-		{"CONNECT that is too large", engine.ClosePacketTooLarge, func(_ *testing.T, b *broker) { send(b, `10 81 08`) }},
-		{"too many PUBLISH packets with QoS 2", engine.CloseReceiveMaximumExceeded, func(_ *testing.T, b *broker) {
-			c := b.connect("plain", "c")
-			for id := range codec.PacketID(3) {
-				c.Send(publish("a", codec.QoS2, id+1, ""))
-			}
-			c.NextOf(codec.TypePubrec)
-			c.NextOf(codec.TypePubrec)
-			c.ExpectDisconnect(codec.ReceiveMaximumExceeded)
-		}},
-		{"version 6 [MQTT-3.1.2-2]", engine.CloseUnsupportedProtocolVersion, func(t *testing.T, b *broker) {
-			c := b.dial("plain")
-			c.SendHex(`10 0e 0004 "MQTT" 06 02 0000 00 0001 "c"`)
-			c.NextOf(codec.TypeConnack)
-			c.ExpectClose()
-		}},
-		{"empty Client Identifier without Clean Session [MQTT311-3.1.3-8]", engine.CloseClientIdentifierNotValid, func(t *testing.T, b *broker) {
-			refusal(t, b.dial("plain"), &codec.Connect{Version: codec.V311})
 		}},
 		{"session taken over", engine.CloseSessionTakenOver, func(_ *testing.T, b *broker) {
 			first := b.connect("plain", "taken over")

@@ -75,6 +75,7 @@ type socketConversation struct {
 	listener Listener
 	limits   Limits
 	shared   SharedStrategy
+	log      slog.Handler
 	e        *Engine
 	reactor  *steppedReactor
 	clients  map[string]*socketTalker
@@ -98,16 +99,7 @@ type socketTalker struct {
 const socketPatience = 20 * time.Second
 
 func playOverSockets(t *testing.T, text, transport string) {
-	c := &socketConversation{
-		t: t, clients: make(map[string]*socketTalker), closed: make(map[string]CloseReason),
-		events: make(chan Event, 1024), listener: Listener{Name: "test", Address: "127.0.0.1:0"},
-	}
-	if transport == "ws" || transport == "wss" {
-		c.listener.Protocol = WebSockets
-	}
-	if transport == "tls" || transport == "wss" {
-		c.listener.TLS, c.tls = tlsForConversations(t)
-	}
+	c := newSocketConversation(t, transport)
 	lines := strings.Split(text, "\n")
 	for i := 0; i < len(lines); {
 		line := strings.TrimSpace(lines[i])
@@ -132,6 +124,20 @@ func playOverSockets(t *testing.T, text, transport string) {
 			c.nothingMore(k)
 		}
 	}
+}
+
+func newSocketConversation(t *testing.T, transport string) *socketConversation {
+	c := &socketConversation{
+		t: t, clients: make(map[string]*socketTalker), closed: make(map[string]CloseReason), log: slog.DiscardHandler,
+		events: make(chan Event, 1024), listener: Listener{Name: "test", Address: "127.0.0.1:0"},
+	}
+	if transport == "ws" || transport == "wss" {
+		c.listener.Protocol = WebSockets
+	}
+	if transport == "tls" || transport == "wss" {
+		c.listener.TLS, c.tls = tlsForConversations(t)
+	}
+	return c
 }
 
 func tlsForConversations(t *testing.T) (*tlsstate.Config, *tls.Config) {
@@ -247,7 +253,7 @@ func (c *socketConversation) start() {
 	c.e = newEngine(Options{
 		Loops: 2, Limits: c.limits, Listeners: []Listener{c.listener},
 		SharedSubscriptions: c.shared, SysInterval: -1,
-		Logger:  slog.New(slog.DiscardHandler),
+		Logger:  slog.New(c.log),
 		Observe: func(ev Event) { c.events <- ev },
 	}.withDefaults())
 	c.reactor = &steppedReactor{reactor: newReactor(c.e)}

@@ -67,7 +67,7 @@ func (c *conn) handleConnect(f codec.Frame) bool {
 	}
 	if p.HasWill {
 		if !l.engine.validTopicName(p.Will.TopicName) {
-			c.refuse(codec.TopicNameInvalid, CloseProtocolError, "Will Topic")
+			c.refuse(codec.TopicNameInvalid, CloseProtocolError, "Will Topic has too many levels")
 			return false
 		}
 		a.will = l.newWill(&p.Will)

@@ -13,8 +13,9 @@ import (
 // Write is a frame, and a Close frame is the end.
 type webSocketStream struct {
 	net.Conn
-	in   *bufio.Reader
-	left int // of the frame that is being read
+	in        *bufio.Reader
+	left      int // of the frame that is being read
+	closeCode int // of the Close frame that came; 0: none, or it had no code
 }
 
 // upgradeStream makes a WebSocket of a connection.
@@ -51,6 +52,13 @@ func (w *webSocketStream) Read(b []byte) (int, error) {
 			return 0, err
 		}
 		if h[0] == finBit|opClose {
+			payload := make([]byte, h[1])
+			if _, err := io.ReadFull(w.in, payload); err != nil {
+				return 0, err
+			}
+			if len(payload) >= 2 {
+				w.closeCode = int(binary.BigEndian.Uint16(payload))
+			}
 			return 0, io.EOF
 		}
 		w.left = int(h[1])

@@ -30,6 +30,7 @@ type cited struct {
 func collect(t *testing.T) (all []cited) {
 	t.Helper()
 	all = append(all, casesIn(t, "engine/testdata/sessions/*.txt")...)
+	all = append(all, casesIn(t, "engine/testdata/badinput/*.txt")...)
 	all = append(all, casesIn(t, "codec/testdata/packets/*.txt")...)
 	err := filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
 		if err != nil {
