@@ -298,6 +298,7 @@ func (c *conn) dropSubscriptions() {
 	}
 	l.stats.SubscriptionsRevoked += uint64(len(lost))
 	wanted := func(q *queued) bool { return s.wants(q.msg.topic) }
+	s.handOverQueued(func(q *queued) bool { return !wanted(q) })
 	s.queue.filter(l, wanted)
 	s.backlog.filter(wanted)
 }

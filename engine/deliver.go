@@ -20,14 +20,16 @@ func (l *loop) distribute(p *publication, r *route) {
 	if p.retain {
 		l.engine.retained.store(p, &l.engine.limits)
 	}
-	if len(r.local) > 0 {
-		l.deliver(p, r.local)
+	// What is given to a member that does not take it makes r anew, maybe.
+	local, remote, shared := r.local, r.remote, r.shared
+	if len(local) > 0 {
+		l.deliver(p, local)
 	}
-	for i := range r.remote {
-		l.forward(p, r.remote[i].loop, r.remote[i].receivers)
+	for i := range remote {
+		l.forward(p, remote[i].loop, remote[i].receivers)
 	}
-	for i := range r.shared {
-		l.deliverShared(p, &r.shared[i])
+	for i := range shared {
+		l.deliverShared(p, &shared[i])
 	}
 }
 
@@ -81,7 +83,12 @@ func (l *loop) deliverTo(p *publication, r *receiver) {
 	s := r.session
 	if p.qos == codec.QoS0 || r.qos == codec.QoS0 {
 		// QoS 0 is for who is there and takes it.
-		if c := s.conn; c == nil || !c.room() || !c.appendPublish(p, r, outgoing{retain: p.retain && r.retainAsPublished}) {
+		c := s.conn
+		there := c != nil && c.room()
+		switch {
+		case there && c.appendPublish(p, r, outgoing{retain: p.retain && r.retainAsPublished}):
+		case there && l.passOn(p, r): // it is too large for this member
+		default:
 			l.stats.MessagesDropped++
 		}
 		return
@@ -116,10 +123,12 @@ func (c *conn) appendPublish(p *publication, r *receiver, o outgoing) bool {
 	if c.aliasesOut != nil {
 		fresh = c.aliasesOut.apply(&q, p.topic)
 	}
-	if c.maximumPacketSize != 0 && codec.PublishSize(c.version, &q) > int(c.maximumPacketSize) {
-		if fresh {
-			c.aliasesOut.forget(p.topic)
-		}
+	if fresh && !c.takes(&q) {
+		// It may be small enough without.
+		c.aliasesOut.forget(p.topic)
+		q.TopicAlias = 0
+	}
+	if !c.takes(&q) {
 		l.stats.MessagesTooLarge++
 		return false
 	}
@@ -127,6 +136,11 @@ func (c *conn) appendPublish(p *publication, r *receiver, o outgoing) bool {
 	out.B = codec.AppendPublish(out.B, c.version, &q)
 	l.stats.PublishesSent++
 	return true
+}
+
+// takes reports whether q is within the Client's Maximum Packet Size.
+func (c *conn) takes(q *codec.Publish) bool {
+	return c.maximumPacketSize == 0 || codec.PublishSize(c.version, q) <= int(c.maximumPacketSize)
 }
 
 // appendFrame copies an encoded PUBLISH and fills in what differs.

@@ -256,6 +256,7 @@ func (l *loop) attach(c *conn) {
 	c.watchExpiry()
 	l.stats.ConnectionsAccepted++
 	l.engine.connected(c)
+	s.maximumPacketSize.Store(c.maximumPacketSize)
 	s.available.Store(true)
 	if present {
 		c.dropSubscriptions()

@@ -140,7 +140,7 @@ const (
 	maxRoutes = 1 << 15
 
 	// maxRouteReceivers bounds the receivers in each generation of a loop's
-	// route cache, at 40 bytes each.
+	// route cache, at 48 bytes each.
 	maxRouteReceivers = 1 << 20
 
 	// maxLastReceivers is up to where a connection remembers the route of its

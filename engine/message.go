@@ -4,6 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/weirmq/weir/codec"
 )
 
@@ -27,6 +29,8 @@ type message struct {
 	hasExpiry bool
 	expiry    uint32
 	published int64 // loop time
+
+	publisher uint64 // see publication.publisher
 
 	// unpooled messages are left to the garbage collector; they are not
 	// counted.
@@ -137,9 +141,24 @@ func (p *publication) keep() *message {
 	m.topic, m.props, m.payload = p.topic, m.buf[:n:n], m.buf[n:]
 	m.qos, m.retain = p.qos, p.retain
 	m.hasExpiry, m.expiry, m.published = p.hasExpiry, p.expiry, p.published
+	m.publisher = p.publisher()
 	p.msg = m
 	return m
 }
+
+// publisher is the hash of the publisher's Client Identifier, which is as if it
+// were empty for the Server itself.
+func (p *publication) publisher() uint64 {
+	switch {
+	case p.from != nil:
+		return p.from.hash
+	case p.msg != nil:
+		return p.msg.publisher
+	}
+	return serverHash
+}
+
+var serverHash = xxhash.Sum64String("")
 
 // done gives back what keep holds for p itself. It is for publications that
 // were decoded, not for those made by of.

@@ -17,6 +17,7 @@ import (
 type receiver struct {
 	session           *Session
 	ids               []codec.SubscriptionID
+	group             *topics.Group[*Session] // the Shared Subscription; nil for others
 	qos               codec.QoS
 	retainAsPublished bool
 	// exceptSelf: not for what the Session itself published, because all its
@@ -161,6 +162,7 @@ func (l *loop) resolve(r *route) {
 		shared := sharedReceivers{cursor: g.Cursor, members: make([]receiver, len(g.Members))}
 		for j, e := range g.Members {
 			shared.members[j] = receiverOf(e)
+			shared.members[j].group = g
 		}
 		r.shared = append(r.shared, shared)
 		r.size += len(shared.members)

@@ -6,10 +6,15 @@ import "github.com/weirmq/weir/codec"
 // takes it, else it waits. What does not fit into the queue is dropped, see
 // QueueStrategy.
 func (s *Session) enqueue(p *publication, r *receiver) {
-	if !s.ended {
-		s.take(p, r)
-		s.weigh()
+	if s.ended {
+		// The sender's loop did not know yet.
+		if !s.loop.passOn(p, r) {
+			s.loop.stats.MessagesDropped++
+		}
+		return
 	}
+	s.take(p, r)
+	s.weigh()
 }
 
 func (s *Session) take(p *publication, r *receiver) {
@@ -73,9 +78,12 @@ func (s *Session) send(p *publication, r *receiver, qos codec.QoS, retain bool) 
 	}
 	e := s.inflight.add(entry)
 	if !c.appendPublish(p, r, outgoing{id: e.id, qos: qos, retain: retain}) {
-		// Discarded as if it had been sent [MQTT-3.1.2-25].
+		// Discarded as if it had been sent [MQTT-3.1.2-25], unless another
+		// member of a Shared Subscription takes it.
 		s.inflight.remove(e)
-		s.loop.stats.MessagesDropped++
+		if !s.loop.passOn(p, r) {
+			s.loop.stats.MessagesDropped++
+		}
 		return
 	}
 	c.sendQuota--
@@ -151,6 +159,10 @@ func (c *conn) sendAgain(id codec.PacketID) bool {
 	var p publication
 	p.of(e.msg)
 	if !c.appendPublish(&p, e.receiver, outgoing{id: id, qos: e.qos, dup: true, retain: e.retained}) { // [MQTT-3.3.1-1]
+		// What is sent with QoS 2 goes to nobody else [MQTT-4.8.2-5].
+		if e.qos == codec.QoS2 || !c.loop.passOn(&p, e.receiver) {
+			c.loop.stats.MessagesDropped++
+		}
 		c.session.inflight.remove(e)
 		return true
 	}

@@ -26,13 +26,17 @@ const sessionNeverExpires = 0xFFFFFFFF
 //
 // Its state changes in few ways, each a method: subscribe, unsubscribe,
 // enqueue, send, acknowledge, release, receive (QoS 2), attach, detach, end.
-// Only loop, clientID, available, hash and load may be used on other loops.
+// Only loop, clientID, available, maximumPacketSize, hash and load may be used on
+// other loops.
 type Session struct {
 	loop     *loop
 	clientID string
 	// available is set while a connection takes messages. Shared
 	// subscriptions prefer such members.
 	available atomic.Bool
+	// maximumPacketSize is that of the last connection, 0 for no bound: which
+	// member of a Shared Subscription may get what another one does not take.
+	maximumPacketSize atomic.Uint32
 	// hash is that of clientID. load is what is in flight and in the queue, for
 	// SharedFewestInFlight only.
 	hash uint64
@@ -67,7 +71,8 @@ func newSession(l *loop, clientID string) *Session {
 }
 
 // end is the end of the Session: its Will is due at the latest now
-// [MQTT-3.1.2-8], its Subscriptions go, what was on its way is dropped.
+// [MQTT-3.1.2-8], its Subscriptions go, what was on its way is dropped, or goes
+// to others who share it.
 func (s *Session) end() {
 	if s.ended {
 		return
@@ -75,12 +80,14 @@ func (s *Session) end() {
 	s.ended = true
 	l := s.loop
 	l.wheel.Cancel(&s.timer)
-	l.publishWill(s)
 	for _, sub := range s.subscriptions.all() {
 		l.engine.trie.Unsubscribe(sub.filter, s)
 	}
 	l.stats.Subscriptions -= int64(s.subscriptions.len())
 	s.subscriptions.clear()
+	// After they are gone: the Session is no member any more of what it shared.
+	s.handOver()
+	l.publishWill(s)
 	s.queue.clear(l)
 	s.backlog.clear()
 	s.inflight.clear()

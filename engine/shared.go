@@ -105,11 +105,7 @@ func (s SharedStrategy) choose(p *publication, g *sharedReceivers) int {
 	case SharedHashTopicName:
 		return g.byHash(xxhash.Sum64String(p.topic))
 	case SharedHashClientID:
-		id := ""
-		if p.from != nil {
-			id = p.from.clientID
-		}
-		return g.byHash(xxhash.Sum64String(id))
+		return g.byHash(p.publisher())
 	case SharedSticky:
 		return g.sticky()
 	case SharedFewestInFlight:
