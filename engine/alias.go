@@ -50,8 +50,10 @@ func (c *conn) inboundTopic(p *codec.Publish) []byte {
 			copy(grown, c.aliasesIn)
 			c.aliasesIn = grown
 		}
-		if c.aliasesIn[i] != string(p.TopicName) {
-			c.aliasesIn[i] = string(p.TopicName)
+		// Of a Topic Name that is too long enough is kept to refuse it again.
+		kept := p.TopicName[:min(len(p.TopicName), c.loop.engine.limits.TopicLength+1)]
+		if c.aliasesIn[i] != string(kept) {
+			c.aliasesIn[i] = string(kept)
 		}
 		return p.TopicName
 	}

@@ -131,6 +131,9 @@ func (c *conn) judge(p *policy, v verdict) {
 
 func (c *conn) refuseAuthentication(err error) {
 	c.loop.stats.AuthenticationsDenied++
+	if errors.Is(err, errTooManyWaiting) {
+		c.loop.stats.AuthenticationsRefused++
+	}
 	c.refuse(connackCode(c.version, err), CloseNotAuthenticated, err.Error())
 }
 
@@ -300,5 +303,5 @@ func (c *conn) dropSubscriptions() {
 	wanted := func(q *queued) bool { return s.wants(q.msg.topic) }
 	s.handOverQueued(func(q *queued) bool { return !wanted(q) })
 	s.queue.filter(l, wanted)
-	s.backlog.filter(wanted)
+	s.backlog.filter(l, wanted)
 }

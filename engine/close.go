@@ -24,6 +24,7 @@ const (
 	CloseUnsupportedProtocolVersion
 	ClosePacketTooLarge
 	CloseReceiveMaximumExceeded
+	CloseTopicAliasInvalid
 	CloseNotAuthenticated
 	CloseNotAuthorized
 	CloseClientIdentifierNotValid
@@ -62,6 +63,7 @@ var closeReasonNames = [closeReasons]string{
 	CloseUnsupportedProtocolVersion: "unsupported protocol version",
 	ClosePacketTooLarge:             "packet too large",
 	CloseReceiveMaximumExceeded:     "receive maximum exceeded",
+	CloseTopicAliasInvalid:          "topic alias invalid",
 	CloseNotAuthenticated:           "not authenticated",
 	CloseNotAuthorized:              "not authorized",
 	CloseClientIdentifierNotValid:   "client identifier not valid",
@@ -165,6 +167,8 @@ func closeReasonFor(code codec.ReasonCode) CloseReason {
 		return ClosePacketTooLarge
 	case codec.ReceiveMaximumExceeded:
 		return CloseReceiveMaximumExceeded
+	case codec.TopicAliasInvalid:
+		return CloseTopicAliasInvalid
 	case codec.UnsupportedProtocolVersion:
 		return CloseUnsupportedProtocolVersion
 	}
@@ -184,7 +188,7 @@ func (c *conn) reap() {
 	l := c.loop
 	c.leaveSession()
 	if a := c.admission; a != nil && a.will != nil {
-		a.will.msg.release()
+		l.release(a.will.msg)
 	}
 	c.admission = nil
 	l.wheel.Cancel(&c.timer)

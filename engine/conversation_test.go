@@ -393,7 +393,11 @@ func (c *conversation) stats(fields []string) {
 		sum.add(&s)
 	}
 	sum.Retained = int64(c.e.retained.index.Len())
+	sum.RetainedBytes = c.e.retained.bytes.Load()
 	sum.RetainedExpired = c.e.retained.expired.Load()
+	sum.RetainedRefused = c.e.retained.refused.Load()
+	sum.BytesHeld += c.e.held.fromStore.Load()
+	sum.SubscriptionBytes = c.e.filters.Load()
 	c.out.WriteString("=")
 	for _, name := range fields {
 		f := reflect.ValueOf(sum).FieldByName(name)
@@ -493,8 +497,65 @@ func checkEngine(t testing.TB, e *Engine) {
 		sessions += len(l.sessions)
 		checkLoop(t, l)
 	}
+	checkHeld(t, e)
 	if n := e.registry.Size(); n != sessions {
 		t.Errorf("Client Identifiers: %d are registered, %d have a Session", n, sessions)
+	}
+}
+
+// checkHeld counts what is held, and what Subscriptions take.
+func checkHeld(t testing.TB, e *Engine) {
+	t.Helper()
+	messages, filters, counted, toldMessages, toldBytes := int64(0), int64(0), Stats{}, int64(0), e.held.fromStore.Load()
+	distinct := make(map[*message]bool)
+	hold := func(m *message) {
+		if m != nil && e.retained.index.Get(m.topic) != m {
+			distinct[m] = true
+		}
+	}
+	for _, l := range e.loops {
+		for _, s := range l.sessions {
+			messages += int64(s.queue.len + s.inflight.count + s.backlog.len())
+			for i := range s.queue.len {
+				hold(s.queue.ring[(s.queue.head+i)&(len(s.queue.ring)-1)].msg)
+			}
+			for i := range s.inflight.slots {
+				hold(s.inflight.slots[i].msg)
+			}
+			for i := range s.backlog.len() {
+				hold(s.backlog.list[s.backlog.next+i].msg)
+			}
+			if s.will != nil {
+				hold(s.will.msg)
+			}
+			for _, sub := range s.subscriptions.all() {
+				filters += subscriptionBytes(sub.filter)
+			}
+		}
+		for c := l.conns.first; c != nil; c = c.next {
+			if c.admission != nil && c.admission.will != nil {
+				hold(c.admission.will.msg)
+			}
+		}
+		counted.add(&l.stats)
+		toldMessages += l.toldMessages
+		toldBytes += l.toldBytes
+	}
+	bytes := int64(0)
+	for m := range distinct {
+		bytes += int64(m.size())
+	}
+	if n := counted.MessagesWaiting + counted.MessagesInFlight + counted.RetainedWaiting; n != messages {
+		t.Errorf("%d messages are held, counted as %d", messages, n)
+	}
+	if n := counted.BytesHeld + e.held.fromStore.Load(); n != bytes {
+		t.Errorf("%d bytes are held, counted as %d", bytes, n)
+	}
+	if m, b := e.held.messages.Load(), e.held.bytes.Load(); m != toldMessages || b != toldBytes {
+		t.Errorf("%d messages and %d bytes were told, and are known as %d and %d", toldMessages, toldBytes, m, b)
+	}
+	if n := e.filters.Load(); n != filters {
+		t.Errorf("Subscriptions take %d bytes, counted as %d", filters, n)
 	}
 }
 

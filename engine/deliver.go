@@ -16,6 +16,7 @@ func (l *loop) route(p *publication) {
 func (l *loop) distribute(p *publication, r *route) {
 	if limit := l.engine.limits.MaximumMessageExpiry; limit != 0 && (!p.hasExpiry || p.expiry > limit) {
 		p.hasExpiry, p.expiry = true, limit
+		l.stats.MessageExpiriesReduced++
 	}
 	if p.retain {
 		l.engine.retained.store(p, &l.engine.limits)
@@ -34,18 +35,22 @@ func (l *loop) distribute(p *publication, r *route) {
 }
 
 // forward sends p to another loop. QoS 0 is dropped when that loop cannot
-// keep up; QoS 1 and 2 were refused before (see accepts).
+// keep up or too much is held; QoS 1 and 2 were refused before (see accepts).
 func (l *loop) forward(p *publication, to *loop, receivers []receiver) {
-	if p.qos == codec.QoS0 && to.inbox.depth.Load() > maxMailboxMessages {
+	if p.qos == codec.QoS0 && (to.inbox.depth.Load() > maxMailboxMessages || l.full()) {
 		l.stats.MessagesDropped += uint64(len(receivers))
 		return
 	}
-	l.postDelivery(to, p.keep(), receivers, p.from)
+	l.postDelivery(to, p.keep(l), receivers, p.from)
 }
 
-// accepts reports whether all loops that a publication with QoS 1 or 2 would
-// go to can take it. It is asked before anyone gets it.
-func (r *route) accepts() bool {
+// accepts reports whether a publication with QoS 1 or 2 can be taken by all
+// whom r leads to: not if one of their loops has too much to do, or if too much
+// is held already. It is asked before anyone gets it.
+func (l *loop) accepts(r *route) bool {
+	if r.size > 0 && l.full() {
+		return false
+	}
 	for i := range r.remote {
 		if r.remote[i].loop.inbox.depth.Load() > 2*maxMailboxMessages {
 			return false

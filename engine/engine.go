@@ -33,7 +33,9 @@ type Engine struct {
 	// registry says on which loop the Session of a Client Identifier lives.
 	registry *xsync.MapOf[string, *loop]
 
+	held        holdings
 	sessions    atomic.Int64
+	filters     atomic.Int64  // see Limits.SubscriptionBytes
 	connections atomic.Int64  // open, handshakes included
 	waiting     atomic.Int64  // for an authenticator or authorizer
 	delayed     atomic.Uint64 // connections that a ConnectRate held back
@@ -114,6 +116,8 @@ func newEngine(o Options) *Engine {
 		wallClock:  time.Now,
 	}
 	e.background, e.stop = context.WithCancel(context.Background())
+	e.retained.held = &e.held
+	e.held.init(&e.limits, o.Loops)
 	e.events.init(e)
 	e.internal = &port{engine: e, name: "internal"}
 	e.internal.policy.Store(new(policy))

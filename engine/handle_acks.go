@@ -35,7 +35,7 @@ func (c *conn) handlePuback(e *inflightMessage) {
 		c.protocolError(codec.ProtocolError, "PUBACK for a PUBLISH with QoS 2")
 		return
 	}
-	c.session.inflight.remove(e)
+	c.session.inflight.remove(c.loop, e)
 	c.restoreQuota()
 }
 
@@ -47,10 +47,10 @@ func (c *conn) handlePubrec(a *codec.Ack, e *inflightMessage) {
 	case e.state == awaitPuback:
 		c.protocolError(codec.ProtocolError, "PUBREC for a PUBLISH with QoS 1")
 	case a.ReasonCode.IsError():
-		c.session.inflight.remove(e)
+		c.session.inflight.remove(c.loop, e)
 		c.restoreQuota()
 	default:
-		c.session.inflight.forget(e)
+		c.session.inflight.forget(c.loop, e)
 		e.state = awaitPubcomp
 		c.sendAck(codec.TypePubrel, a.PacketID, codec.Success) // [MQTT-4.3.3-4]
 	}
@@ -76,6 +76,6 @@ func (c *conn) handlePubcomp(e *inflightMessage) {
 		c.protocolError(codec.ProtocolError, "PUBCOMP without PUBREC")
 		return
 	}
-	c.session.inflight.remove(e)
+	c.session.inflight.remove(c.loop, e)
 	c.restoreQuota()
 }

@@ -62,12 +62,19 @@ func (c *conn) handleConnect(f codec.Frame) bool {
 	case !p.CleanStart:
 		a.expiryInterval = sessionNeverExpires
 	}
-	if limit := l.engine.limits.MaximumSessionExpiry; limit != 0 {
-		a.expiryInterval = min(a.expiryInterval, limit)
+	if limit := l.engine.limits.MaximumSessionExpiry; limit != 0 && a.expiryInterval > limit {
+		a.expiryInterval = limit
+		l.stats.SessionExpiriesReduced++
 	}
 	if p.HasWill {
 		if !l.engine.validTopicName(p.Will.TopicName) {
+			l.stats.TopicsRefused++
 			c.refuse(codec.TopicNameInvalid, CloseProtocolError, "Will Topic has too many levels")
+			return false
+		}
+		if l.full() {
+			l.stats.SessionsRefused++
+			c.refuse(codec.QuotaExceeded, CloseQuotaExceeded, "no room for another Will")
 			return false
 		}
 		a.will = l.newWill(&p.Will)
@@ -206,6 +213,7 @@ func (l *loop) attach(c *conn) {
 	}
 	if !present && old == nil && l.engine.sessions.Load() >= int64(l.engine.limits.Sessions) {
 		l.engine.registry.Delete(id)
+		l.stats.SessionsRefused++
 		c.refuse(codec.QuotaExceeded, CloseQuotaExceeded, "no room for another Session")
 		return
 	}
@@ -302,6 +310,9 @@ func (c *conn) connack(a *admission, present bool) (sent bool) {
 	if c.version != codec.V5 && limits.MaximumKeepAlive != 0 {
 		// 3.1.1 cannot be told another Keep Alive, so the Client's counts.
 		keepAlive = a.keepAlive
+	}
+	if keepAlive != a.keepAlive {
+		l.stats.KeepAlivesReduced++
 	}
 	c.startKeepAlive(keepAlive)
 	return true

@@ -49,7 +49,7 @@ func (c *conn) handlePublish(f codec.Frame) (done bool) {
 		c.refuseTopic(p)
 		return true
 	}
-	if p.QoS > codec.QoS0 && !r.accepts() {
+	if p.QoS > codec.QoS0 && !l.accepts(r) {
 		c.refuseOverload(p)
 		return true
 	}
@@ -61,7 +61,7 @@ func (c *conn) handlePublish(f codec.Frame) (done bool) {
 		published: l.now, from: c.session,
 	}
 	l.distribute(&pub, r)
-	pub.done()
+	pub.done(l)
 
 	switch p.QoS {
 	case codec.QoS1: // [MQTT-4.3.2-4]
@@ -132,15 +132,15 @@ func (c *conn) refusePublish(p *codec.Publish, topic []byte) {
 }
 
 func (c *conn) refuseTopic(p *codec.Publish) {
-	c.loop.stats.MessagesDropped++
+	c.loop.stats.TopicsRefused++
 	c.refuseWith(p, codec.TopicNameInvalid)
 }
 
-// refuseOverload refuses a message for which another loop has no room. A
+// refuseOverload refuses a message for which there is no room. A
 // Client that cannot be told keeps the message by losing the connection: it
 // sends it again.
 func (c *conn) refuseOverload(p *codec.Publish) {
-	c.loop.stats.MessagesDropped++
+	c.loop.stats.PublicationsRefused++
 	if c.version != codec.V5 {
 		c.close(CloseQuotaExceeded)
 		return
@@ -148,7 +148,8 @@ func (c *conn) refuseOverload(p *codec.Publish) {
 	c.refuseWith(p, codec.QuotaExceeded)
 }
 
-// validTopicName checks what the codec does not: depth.
+// validTopicName checks what the codec does not: length and depth.
 func (e *Engine) validTopicName(topic []byte) bool {
-	return topics.ValidName(topic) && topics.Levels(stringOf(topic)) <= e.limits.TopicLevels
+	return len(topic) <= e.limits.TopicLength && topics.ValidName(topic) &&
+		topics.Levels(stringOf(topic)) <= e.limits.TopicLevels
 }

@@ -40,12 +40,14 @@ func (c *conn) handleSubscribe(f codec.Frame) (done bool) {
 // subscribe judges and makes one Subscription.
 func (c *conn) subscribe(sub *codec.Subscription, id codec.SubscriptionID) codec.ReasonCode {
 	l, s := c.loop, c.session
-	if !topics.ValidFilter(sub.TopicFilter) || topics.Levels(stringOf(sub.TopicFilter)) > l.engine.limits.TopicLevels {
+	if !l.engine.validTopicFilter(sub.TopicFilter) {
+		l.stats.TopicsRefused++
 		return codec.TopicFilterInvalid
 	}
 	filter := string(sub.TopicFilter)
 	_, _, shared, err := topics.ParseShared(filter)
 	if err != nil {
+		l.stats.TopicsRefused++
 		return codec.TopicFilterInvalid
 	}
 	if !c.maySubscribe(filter) {
@@ -53,7 +55,8 @@ func (c *conn) subscribe(sub *codec.Subscription, id codec.SubscriptionID) codec
 		l.engine.denied(c.describe(), security.ActionSubscribe, filter, "")
 		return codec.NotAuthorized
 	}
-	if s.subscriptions.len() >= l.engine.limits.Subscriptions && s.subscriptions.find(filter) < 0 {
+	if !s.maySubscribeTo(filter) {
+		l.stats.SubscriptionsRefused++
 		return codec.QuotaExceeded
 	}
 	o := topics.Options{
@@ -68,6 +71,12 @@ func (c *conn) subscribe(sub *codec.Subscription, id codec.SubscriptionID) codec
 		s.sendRetained(filter, o) // [MQTT-3.3.1-9] [MQTT-3.3.1-10]
 	}
 	return codec.ReasonCode(sub.QoS)
+}
+
+// validTopicFilter checks what the codec does not: form, length and depth.
+func (e *Engine) validTopicFilter(filter []byte) bool {
+	return len(filter) <= e.limits.TopicLength && topics.ValidFilter(filter) &&
+		topics.Levels(stringOf(filter)) <= e.limits.TopicLevels
 }
 
 func (c *conn) maySubscribe(filter string) bool {

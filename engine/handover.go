@@ -47,7 +47,7 @@ func (s *Session) handOverQueued(which func(*queued) bool) {
 		}
 		l.stats.MessagesWaiting--
 		l.handOver(q.msg, q.receiver)
-		q.msg.release()
+		l.release(q.msg)
 	}
 }
 

@@ -178,7 +178,7 @@ func TestWhatComesForASessionThatHasEndedGoesToAnotherMember(t *testing.T) {
 			home.begin()
 			p := publication{topic: "t", payload: []byte("late"), qos: codec.QoS1}
 			home.deliver(&p, stale[i:i+1])
-			p.done()
+			p.done(home)
 			home.end()
 		}
 		s.settle()

@@ -43,7 +43,7 @@ type inflight struct {
 
 // add takes the next Packet Identifier [MQTT-2.2.1-4]. The caller sees to it
 // that there are fewer than 65,535.
-func (f *inflight) add(m inflightMessage) *inflightMessage {
+func (f *inflight) add(l *loop, m inflightMessage) *inflightMessage {
 	if f.count == len(f.slots) {
 		f.grow()
 	}
@@ -55,6 +55,7 @@ func (f *inflight) add(m inflightMessage) *inflightMessage {
 			m.id = f.last
 			*slot = m
 			f.count++
+			l.stats.MessagesInFlight++
 			if m.msg != nil {
 				f.bytes += m.msg.size()
 			}
@@ -87,17 +88,18 @@ func (f *inflight) find(id codec.PacketID) *inflightMessage {
 
 // forget lets go of the message, which will not be sent again; its Packet
 // Identifier stays in use.
-func (f *inflight) forget(m *inflightMessage) {
+func (f *inflight) forget(l *loop, m *inflightMessage) {
 	if m.msg != nil {
 		f.bytes -= m.msg.size()
-		m.msg.release()
+		l.release(m.msg)
 		m.msg, m.receiver = nil, nil
 	}
 }
 
 // remove frees the slot.
-func (f *inflight) remove(m *inflightMessage) {
-	f.forget(m)
+func (f *inflight) remove(l *loop, m *inflightMessage) {
+	f.forget(l, m)
+	l.stats.MessagesInFlight--
 	*m = inflightMessage{}
 	f.count--
 }
@@ -116,10 +118,10 @@ func (f *inflight) inOrder(ids []uint16) []uint16 {
 	return ids
 }
 
-func (f *inflight) clear() {
+func (f *inflight) clear(l *loop) {
 	for i := range f.slots {
 		if f.slots[i].id != 0 {
-			f.remove(&f.slots[i])
+			f.remove(l, &f.slots[i])
 		}
 	}
 	f.slots = nil

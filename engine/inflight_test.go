@@ -21,6 +21,7 @@ func (n *naiveInflight) remove(i int) {
 
 func TestInflightAgreesWithAList(t *testing.T) {
 	manySeeds(t, func(t *testing.T, r *rand.Rand) {
+		l := new(loop)
 		f := inflight{last: codec.PacketID(r.Uint32())} // so that some wrap around
 		var naive naiveInflight
 		most := 1 + r.IntN(300)
@@ -28,7 +29,7 @@ func TestInflightAgreesWithAList(t *testing.T) {
 			switch n := len(naive.ids); {
 			case n < most && r.IntN(5) < 3:
 				m := testMessage("a", nil)
-				e := f.add(inflightMessage{msg: m})
+				e := f.add(l, inflightMessage{msg: m})
 				if e.id == 0 || slices.Contains(naive.ids, e.id) {
 					t.Fatalf("Packet Identifier %d is 0 or in use [MQTT-2.2.1-4]", e.id)
 				}
@@ -42,7 +43,7 @@ func TestInflightAgreesWithAList(t *testing.T) {
 				}
 				m := e.msg
 				m.ref(1)
-				f.remove(e)
+				f.remove(l, e)
 				if refs := m.refs.Load(); refs != 1 {
 					t.Fatalf("%d references are left, not the test's own", refs)
 				}
@@ -52,8 +53,8 @@ func TestInflightAgreesWithAList(t *testing.T) {
 			if id := codec.PacketID(r.Uint32()); !slices.Contains(naive.ids, id) && f.find(id) != nil {
 				t.Fatalf("Packet Identifier %d is found, and not in flight", id)
 			}
-			if f.count != len(naive.ids) {
-				t.Fatalf("%d in flight, counted as %d", len(naive.ids), f.count)
+			if f.count != len(naive.ids) || l.stats.MessagesInFlight != int64(f.count) {
+				t.Fatalf("%d in flight, counted as %d and %d", len(naive.ids), f.count, l.stats.MessagesInFlight)
 			}
 		}
 		want := make([]uint16, len(naive.ids))
@@ -63,7 +64,7 @@ func TestInflightAgreesWithAList(t *testing.T) {
 		if got := f.inOrder(nil); !slices.Equal(got, want) {
 			t.Fatalf("in order of sending [MQTT-4.6.0-1]:\n%d\nwant\n%d", got, want)
 		}
-		f.clear()
+		f.clear(l)
 		if f.count != 0 || len(f.inOrder(nil)) != 0 {
 			t.Fatal("clear leaves something")
 		}
@@ -71,10 +72,11 @@ func TestInflightAgreesWithAList(t *testing.T) {
 }
 
 func TestInflightTakesEveryPacketIdentifier(t *testing.T) {
+	l := new(loop)
 	var f inflight
 	var used [1 << 16]bool
 	add := func() codec.PacketID {
-		id := f.add(inflightMessage{}).id
+		id := f.add(l, inflightMessage{}).id
 		if id == 0 || used[id] {
 			t.Fatalf("Packet Identifier %d is 0 or in use [MQTT-2.2.1-4]", id)
 		}
@@ -85,7 +87,7 @@ func TestInflightTakesEveryPacketIdentifier(t *testing.T) {
 		add()
 	}
 	for _, id := range []codec.PacketID{1, 65535, 256, 32768} {
-		f.remove(f.find(id))
+		f.remove(l, f.find(id))
 		used[id] = false
 		if got := add(); got != id {
 			t.Fatalf("the only free Packet Identifier is %d, not %d", id, got)
@@ -94,12 +96,13 @@ func TestInflightTakesEveryPacketIdentifier(t *testing.T) {
 }
 
 func TestInflightUsesIdentifiersInTurn(t *testing.T) {
+	l := new(loop)
 	var f inflight
 	for want := range codec.PacketID(1000) {
-		e := f.add(inflightMessage{})
+		e := f.add(l, inflightMessage{})
 		if e.id != want+1 {
 			t.Fatalf("Packet Identifier %d, want %d: one that was acknowledged just now may still be on its way", e.id, want+1)
 		}
-		f.remove(e)
+		f.remove(l, e)
 	}
 }

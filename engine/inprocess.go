@@ -38,7 +38,7 @@ type Message struct {
 type UserProperty struct{ Name, Value string }
 
 // ErrBusy is returned by Publish when a loop has more to do than it is allowed
-// to queue.
+// to queue, or when the engine holds as many messages as it may.
 var ErrBusy = errors.New("engine: busy")
 
 // Publish publishes m as the Server: no policy is asked. It returns once the
@@ -69,12 +69,12 @@ func (e *Engine) Publish(ctx context.Context, m Message) error {
 			published: l.now,
 		}
 		r := l.routeOf(bytesOf(p.topic))
-		if p.qos > codec.QoS0 && !r.accepts() {
+		if p.qos > codec.QoS0 && !l.accepts(r) {
 			done <- ErrBusy
 			return
 		}
 		l.distribute(&p, r)
-		p.done()
+		p.done(l)
 		done <- nil
 	})
 	select {

@@ -69,12 +69,31 @@ type Limits struct {
 	// one Client after SUBSCRIBE. Default 100,000.
 	RetainedBacklog int
 
-	// Subscriptions is the number of Subscriptions of one Session. Default
-	// 10,000.
+	// HeldMessages and HeldBytes bound what is kept for all Sessions together.
+	// A message counts once for each Session that it waits for or is in flight
+	// to; its bytes count once, also in Wills and between loops. Queues take
+	// three quarters of either, as if full beyond: the rest is for what flows.
+	// At the bound PUBLISH packets with QoS 1 and 2 that somebody would receive
+	// are refused with Quota exceeded, and so are Wills. Defaults 10,000,000 and
+	// 1 GiB.
+	HeldMessages int
+	HeldBytes    int
+
+	// Subscriptions is the number of Subscriptions of one Session; further ones
+	// are refused with Quota exceeded. Default 10,000.
 	Subscriptions int
 
-	// TopicLevels is the number of levels in a Topic Name or Topic Filter.
-	// Default 128.
+	// SubscriptionBytes bounds the Subscriptions of all Sessions together: each
+	// counts the length of its Topic Filter, 256, and 128 for each level, which
+	// is about the memory that it takes. Further ones are refused with Quota
+	// exceeded. Default 1 GiB.
+	SubscriptionBytes int
+
+	// TopicLength is the length in bytes, and TopicLevels the number of levels,
+	// of a Topic Name or Topic Filter, "$share" included. Beyond them it is
+	// refused with Topic Name invalid or Topic Filter invalid. Defaults 4096
+	// and 128.
+	TopicLength int
 	TopicLevels int
 
 	// OutboundSoftBytes is how much may wait in a connection's socket buffer
@@ -182,7 +201,8 @@ const (
 	reevaluateChunk = 256
 )
 
-func (l Limits) withDefaults() Limits {
+// WithDefaults returns the Limits that hold where those of l are zero.
+func (l Limits) WithDefaults() Limits {
 	def(&l.MaximumPacketSize, 16<<20)
 	def(&l.ConnectPacketSize, 256<<10)
 	l.ConnectTimeout = defaultDuration(l.ConnectTimeout, 10*time.Second)
@@ -198,7 +218,11 @@ func (l Limits) withDefaults() Limits {
 	def(&l.QueuedMessages, 1000)
 	def(&l.QueuedBytes, 16<<20)
 	def(&l.RetainedBacklog, 100_000)
+	def(&l.HeldMessages, 10_000_000)
+	def(&l.HeldBytes, 1<<30)
 	def(&l.Subscriptions, 10_000)
+	def(&l.SubscriptionBytes, 1<<30)
+	def(&l.TopicLength, 4096)
 	def(&l.TopicLevels, 128)
 	def(&l.OutboundSoftBytes, 256<<10)
 	def(&l.OutboundHardBytes, 32<<20)

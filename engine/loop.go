@@ -47,6 +47,8 @@ type loop struct {
 	buffers        bufferStack
 
 	stats Stats
+	// What the engine knows of the messages held here, see tellHeld.
+	toldMessages, toldBytes int64
 
 	// Scratch, used within one call and never kept.
 	publish     codec.Publish
@@ -96,6 +98,7 @@ func (l *loop) end() {
 	if len(l.leaving) > 0 {
 		l.dispatchLeaving()
 	}
+	l.tellHeld()
 	l.inTurn = false
 	if l.drained != nil && l.conns.len == 0 {
 		l.drained()

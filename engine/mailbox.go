@@ -103,6 +103,7 @@ func (l *loop) sendOutbox() {
 	if l.outboxes == 0 {
 		return
 	}
+	l.tellHeld() // before others decide by it whether they have room
 	for i, b := range l.outbox {
 		if b == nil {
 			continue
@@ -153,5 +154,5 @@ func (l *loop) runDelivery(d *delivery) {
 		p.from = d.from
 		l.deliver(&p, d.receivers)
 	}
-	d.msg.release()
+	l.release(d.msg)
 }

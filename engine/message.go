@@ -32,8 +32,7 @@ type message struct {
 
 	publisher uint64 // see publication.publisher
 
-	// unpooled messages are left to the garbage collector; they are not
-	// counted.
+	// unpooled messages are left to the garbage collector, see retainedStore.
 	unpooled bool
 }
 
@@ -47,34 +46,43 @@ var messages = sync.Pool{New: func() any { return new(message) }}
 func (m *message) size() int { return len(m.topic) + len(m.buf) }
 
 // ref takes n references.
-func (m *message) ref(n int32) {
-	if !m.unpooled {
-		m.refs.Add(n)
+func (m *message) ref(n int32) { m.refs.Add(n) }
+
+// tryRef takes a reference, unless there is none left.
+func (m *message) tryRef() bool {
+	for {
+		n := m.refs.Load()
+		if n == 0 || m.refs.CompareAndSwap(n, n+1) {
+			return n != 0
+		}
 	}
 }
 
 // release gives back one reference. The last one returns the message to the
-// pool, so that nothing of it may be used afterwards.
-func (m *message) release() {
-	if m.unpooled {
-		return
-	}
+// pool, so that nothing of it may be used afterwards, and says how many bytes
+// that let go of. Loops use loop.release, which counts them.
+func (m *message) release() (freed int) {
 	n := m.refs.Add(-1)
 	if n > 0 {
-		return
+		return 0
 	}
 	if n < 0 {
 		panic("engine: message released more often than retained")
 	}
+	if m.unpooled {
+		return m.size()
+	}
 	if invariants {
 		scribble(m.buf[:cap(m.buf)])
 	}
+	freed = m.size()
 	buf := m.buf
 	if cap(buf) > maxPooledMessage {
 		buf = nil
 	}
 	m.topic, m.props, m.payload, m.buf = "", nil, nil, buf[:0]
 	messages.Put(m)
+	return freed
 }
 
 // remaining returns the Message Expiry Interval to send at now [MQTT-3.3.2-6],
@@ -130,7 +138,7 @@ func (p *publication) of(m *message) {
 
 // keep returns p as a message, copying it the first time. The caller takes
 // the references that it needs; p.done gives back the one that p holds.
-func (p *publication) keep() *message {
+func (p *publication) keep(l *loop) *message {
 	if p.msg != nil {
 		return p.msg
 	}
@@ -143,6 +151,7 @@ func (p *publication) keep() *message {
 	m.hasExpiry, m.expiry, m.published = p.hasExpiry, p.expiry, p.published
 	m.publisher = p.publisher()
 	p.msg = m
+	l.stats.BytesHeld += int64(m.size())
 	return m
 }
 
@@ -162,9 +171,9 @@ var serverHash = xxhash.Sum64String("")
 
 // done gives back what keep holds for p itself. It is for publications that
 // were decoded, not for those made by of.
-func (p *publication) done() {
+func (p *publication) done(l *loop) {
 	if p.msg != nil {
-		p.msg.release()
+		l.release(p.msg)
 		p.msg = nil
 	}
 }

@@ -22,5 +22,5 @@ func manySeeds(t *testing.T, operations func(t *testing.T, r *rand.Rand)) {
 // is the caller's.
 func testMessage(topic string, payload []byte) *message {
 	p := publication{topic: topic, payload: payload}
-	return p.keep()
+	return p.keep(new(loop))
 }

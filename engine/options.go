@@ -251,7 +251,7 @@ func (o Options) withDefaults() Options {
 	if o.Version == "" {
 		o.Version = moduleVersion()
 	}
-	o.Limits = o.Limits.withDefaults()
+	o.Limits = o.Limits.WithDefaults()
 	return o
 }
 

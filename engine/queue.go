@@ -54,7 +54,7 @@ func (q *queue) filter(l *loop, keep func(*queued) bool) {
 		}
 		l.stats.MessagesDropped++
 		l.stats.MessagesWaiting--
-		m.msg.release()
+		l.release(m.msg)
 	}
 }
 
@@ -88,20 +88,18 @@ func (b *backlog) pop() queued {
 }
 
 // filter removes what keep refuses.
-func (b *backlog) filter(keep func(*queued) bool) {
+func (b *backlog) filter(l *loop, keep func(*queued) bool) {
 	for n := b.len(); n > 0; n-- {
 		m := b.pop()
 		if keep(&m) {
 			b.push(m)
 			continue
 		}
-		m.msg.release()
+		l.stats.RetainedWaiting--
+		l.release(m.msg)
 	}
 }
 
-func (b *backlog) clear() {
-	for b.len() > 0 {
-		m := b.pop()
-		m.msg.release()
-	}
+func (b *backlog) clear(l *loop) {
+	b.filter(l, func(*queued) bool { return false })
 }

@@ -77,6 +77,7 @@ func TestQueueHoldsNothingOnceItWasLong(t *testing.T) {
 
 func TestBacklogAgreesWithASlice(t *testing.T) {
 	manySeeds(t, func(t *testing.T, r *rand.Rand) {
+		l := new(loop)
 		var b backlog
 		var naive []*message
 		for step := range 1000 {
@@ -88,10 +89,10 @@ func TestBacklogAgreesWithASlice(t *testing.T) {
 			case n == 10 && r.IntN(10) == 0:
 				keep := func(m *message) bool { return m.topic[len(m.topic)-1]%2 == 0 }
 				naive = slices.DeleteFunc(naive, func(m *message) bool { return !keep(m) })
-				b.filter(func(q *queued) bool { return keep(q.msg) })
+				b.filter(l, func(q *queued) bool { return keep(q.msg) })
 			case n == 11 && r.IntN(50) == 0:
 				naive = nil
-				b.clear()
+				b.clear(l)
 			case len(naive) > 0:
 				if b.front().msg != naive[0] || b.pop().msg != naive[0] {
 					t.Fatal("what comes first is not the oldest")

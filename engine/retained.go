@@ -11,9 +11,12 @@ import (
 // for concurrent use.
 //
 // A stored message is never pooled: loops read it while another one replaces
-// it, and none of them knows which is last. The garbage collector does.
+// it, and none of them knows which is last. The garbage collector does. One that
+// leaves the store while it waits somewhere, or is in flight, counts as held
+// from then on: the store has the first reference to it.
 type retainedStore struct {
 	index   *topics.Retained[message]
+	held    *holdings
 	bytes   atomic.Int64
 	refused atomic.Uint64
 	expired atomic.Uint64
@@ -30,9 +33,12 @@ func (s *retainedStore) store(p *publication, limits *Limits) {
 		return
 	}
 	size := len(p.topic) + len(p.props) + len(p.payload)
+	before, more := s.index.Get(p.topic), int64(size)
+	if before != nil {
+		more -= int64(before.size()) // whose place it takes
+	}
 	// Loops that get here together may each overshoot by one message.
-	if s.bytes.Load()+int64(size) > int64(limits.RetainedBytes) ||
-		s.index.Len() >= limits.RetainedMessages && s.index.Get(p.topic) == nil {
+	if s.bytes.Load()+more > int64(limits.RetainedBytes) || before == nil && s.index.Len() >= limits.RetainedMessages {
 		// The one before would be out of date.
 		s.forget(s.index.Delete(p.topic))
 		s.refused.Add(1)
@@ -43,6 +49,7 @@ func (s *retainedStore) store(p *publication, limits *Limits) {
 		hasExpiry: p.hasExpiry, expiry: p.expiry, published: p.published,
 		unpooled: true,
 	}
+	m.refs.Store(1)
 	m.buf = slices.Concat(p.props, p.payload)
 	n := len(p.props)
 	m.props, m.payload = m.buf[:n:n], m.buf[n:]
@@ -61,6 +68,9 @@ func (s *retainedStore) forget(m *message) {
 	s.bytes.Add(-int64(m.size()))
 	if m.hasExpiry {
 		s.mortal.Add(-1)
+	}
+	if m.release() == 0 {
+		s.held.retained(m.size())
 	}
 }
 
@@ -103,7 +113,11 @@ func (s *Session) sendRetained(filter string, o topics.Options) {
 			l.stats.MessagesDropped++
 			return false
 		}
+		if !m.tryRef() {
+			return true // it has just been replaced, by one that arrives as any other
+		}
 		s.backlog.push(queued{msg: m, receiver: &r, retained: true}) // [MQTT-3.3.1-8]
+		l.stats.RetainedWaiting++
 		return true
 	})
 }

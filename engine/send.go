@@ -25,38 +25,63 @@ func (s *Session) take(p *publication, r *receiver) {
 		s.send(p, r, min(p.qos, r.qos), p.retain && r.retainAsPublished)
 		return
 	}
-	if !s.hasRoom(size) && !s.makeRoom(size) {
+	uncounted := 0
+	if p.msg == nil {
+		uncounted = size
+	}
+	if !s.hasRoom(size, uncounted) && !s.makeRoom(size, uncounted) {
 		l.stats.MessagesDropped++
 		return
 	}
-	m := p.keep()
+	m := p.keep(l)
 	m.ref(1)
 	s.queue.push(queued{msg: m, receiver: r, retained: p.retain && r.retainAsPublished})
 	l.stats.MessagesQueued++
 	l.stats.MessagesWaiting++
 }
 
-// hasRoom reports whether the queue takes a message of size bytes.
-func (s *Session) hasRoom(size int) bool {
+// hasRoom reports whether the queue takes a message of size bytes, of which so
+// many are not counted as held yet.
+func (s *Session) hasRoom(size, uncounted int) bool {
+	return s.fits(size) && !s.loop.queuesFull(uncounted)
+}
+
+// fits reports whether the queue stays within the Session's own bounds with a
+// message of size bytes.
+func (s *Session) fits(size int) bool {
 	limits := &s.loop.engine.limits
 	return s.queue.len < limits.QueuedMessages && s.queue.bytes+size <= limits.QueuedBytes
 }
 
 // makeRoom drops what is oldest in the queue until a message of size bytes
 // fits, if that is the strategy. Nothing is dropped for one that never would.
-func (s *Session) makeRoom(size int) bool {
-	limits := &s.loop.engine.limits
-	if limits.QueueStrategy != DropOldest || size > limits.QueuedBytes {
+func (s *Session) makeRoom(size, uncounted int) bool {
+	l := s.loop
+	limits := &l.engine.limits
+	if limits.QueueStrategy != DropOldest || size > limits.QueuedBytes || s.queue.len == 0 {
 		return false
 	}
-	for s.queue.len > 0 && !s.hasRoom(size) {
-		oldest := s.queue.pop()
-		oldest.msg.release()
-		s.loop.stats.MessagesWaiting--
-		s.loop.stats.MessagesDropped++
-		s.loop.stats.MessagesDisplaced++
+	// Where all queues together are full, this one may not grow: what is
+	// dropped must be as much as what comes.
+	most := limits.QueuedBytes
+	if l.queuesFull(uncounted) {
+		if most = s.queue.bytes; size > most {
+			return false
+		}
+		s.dropOldest()
 	}
-	return s.hasRoom(size)
+	for s.queue.len > 0 && (!s.fits(size) || s.queue.bytes+size > most) {
+		s.dropOldest()
+	}
+	return true
+}
+
+func (s *Session) dropOldest() {
+	l := s.loop
+	l.release(s.queue.pop().msg)
+	l.stats.MessagesWaiting--
+	l.stats.MessagesDropped++
+	l.stats.MessagesDisplaced++
 }
 
 // mayFly reports whether a message of size bytes may be put in flight: while
@@ -70,17 +95,17 @@ func (s *Session) mayFly(size int) bool {
 // there is a connection with send quota.
 func (s *Session) send(p *publication, r *receiver, qos codec.QoS, retain bool) {
 	c := s.conn
-	m := p.keep()
+	m := p.keep(c.loop)
 	m.ref(1)
 	entry := inflightMessage{msg: m, receiver: r, qos: qos, retained: retain}
 	if qos == codec.QoS2 {
 		entry.state = awaitPubrec
 	}
-	e := s.inflight.add(entry)
+	e := s.inflight.add(c.loop, entry)
 	if !c.appendPublish(p, r, outgoing{id: e.id, qos: qos, retain: retain}) {
 		// Discarded as if it had been sent [MQTT-3.1.2-25], unless another
 		// member of a Shared Subscription takes it.
-		s.inflight.remove(e)
+		s.inflight.remove(c.loop, e)
 		if !s.loop.passOn(p, r) {
 			s.loop.stats.MessagesDropped++
 		}
@@ -114,6 +139,7 @@ func (c *conn) sendWaiting() {
 			if min(m.msg.qos, m.receiver.qos) > codec.QoS0 && (c.sendQuota == 0 || !s.mayFly(m.msg.size())) {
 				return
 			}
+			c.loop.stats.RetainedWaiting--
 			c.sendQueued(s.backlog.pop())
 		default:
 			return
@@ -135,7 +161,7 @@ func (c *conn) sendQueued(q queued) {
 			l.stats.MessagesDropped++
 		}
 	}
-	q.msg.release()
+	l.release(q.msg)
 }
 
 // sendAgain repeats a PUBLISH or PUBREL after a reconnect [MQTT-4.4.0-1]. It
@@ -163,7 +189,7 @@ func (c *conn) sendAgain(id codec.PacketID) bool {
 		if e.qos == codec.QoS2 || !c.loop.passOn(&p, e.receiver) {
 			c.loop.stats.MessagesDropped++
 		}
-		c.session.inflight.remove(e)
+		c.session.inflight.remove(c.loop, e)
 		return true
 	}
 	c.sendQuota--

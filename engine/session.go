@@ -82,6 +82,7 @@ func (s *Session) end() {
 	l.wheel.Cancel(&s.timer)
 	for _, sub := range s.subscriptions.all() {
 		l.engine.trie.Unsubscribe(sub.filter, s)
+		l.engine.filters.Add(-subscriptionBytes(sub.filter))
 	}
 	l.stats.Subscriptions -= int64(s.subscriptions.len())
 	s.subscriptions.clear()
@@ -89,8 +90,8 @@ func (s *Session) end() {
 	s.handOver()
 	l.publishWill(s)
 	s.queue.clear(l)
-	s.backlog.clear()
-	s.inflight.clear()
+	s.backlog.clear(l)
+	s.inflight.clear(l)
 	l.stats.Sessions--
 	l.engine.sessions.Add(-1)
 	if l.sessions[s.clientID] == s { // not replaced by a new one
@@ -132,8 +133,9 @@ func (s *Session) detach(c *conn) {
 func (s *Session) keepBacklog() {
 	for s.backlog.len() > 0 {
 		m := s.backlog.pop()
-		if s.expiryInterval == 0 || min(m.msg.qos, m.receiver.qos) == codec.QoS0 || !s.hasRoom(m.msg.size()) {
-			m.msg.release()
+		s.loop.stats.RetainedWaiting--
+		if s.expiryInterval == 0 || min(m.msg.qos, m.receiver.qos) == codec.QoS0 || !s.hasRoom(m.msg.size(), 0) {
+			s.loop.release(m.msg)
 			continue
 		}
 		s.queue.push(m)
@@ -171,6 +173,16 @@ func (s *Session) Fire(now int64) {
 	s.setTimer()
 }
 
+// maySubscribeTo reports whether there is room for a Subscription. One that the
+// Session has may always be replaced. Loops that ask at the same time may each
+// overshoot by one.
+func (s *Session) maySubscribeTo(filter string) bool {
+	e := s.loop.engine
+	return s.subscriptions.len() < e.limits.Subscriptions &&
+		e.filters.Load()+subscriptionBytes(filter) <= int64(e.limits.SubscriptionBytes) ||
+		s.subscriptions.find(filter) >= 0
+}
+
 // subscribe adds a Subscription or replaces its options, and reports whether
 // it was there.
 func (s *Session) subscribe(filter string, o topics.Options) (existed bool) {
@@ -178,6 +190,7 @@ func (s *Session) subscribe(filter string, o topics.Options) (existed bool) {
 	existed = s.loop.engine.trie.Subscribe(filter, s, o)
 	if !existed {
 		s.loop.stats.Subscriptions++
+		s.loop.engine.filters.Add(subscriptionBytes(filter))
 	}
 	return existed
 }
@@ -190,6 +203,7 @@ func (s *Session) unsubscribe(filter string) (existed bool) {
 	}
 	s.loop.engine.trie.Unsubscribe(filter, s)
 	s.loop.stats.Subscriptions--
+	s.loop.engine.filters.Add(-subscriptionBytes(filter))
 	return true
 }
 

@@ -12,8 +12,17 @@ type Stats struct {
 	Subscriptions int64
 	// MessagesWaiting are those in the queues of Sessions, once for each.
 	MessagesWaiting int64
-	Retained        int64
-	RetainedBytes   int64 // Topic Names, properties and payloads
+	// MessagesInFlight are sent and not acknowledged, and RetainedWaiting those
+	// retained messages that a SUBSCRIBE found and that have not been sent: once
+	// for each Session as well.
+	MessagesInFlight int64
+	RetainedWaiting  int64
+	// BytesHeld is the size of what waits and is in flight, of Wills and of what
+	// is between loops, each message once; see Limits.HeldBytes.
+	BytesHeld         int64
+	SubscriptionBytes int64 // as Limits.SubscriptionBytes counts them
+	Retained          int64
+	RetainedBytes     int64 // Topic Names, properties and payloads
 
 	ConnectionsOpened     uint64 // accepted, and past the TLS handshake
 	ConnectionsAccepted   uint64 // CONNACK with Success
@@ -23,7 +32,10 @@ type Stats struct {
 	ConnectionsMoved      uint64 // to the loop of their Session
 	ConnectionsCongested  uint64 // times that one did not take its output
 	AuthenticationsDenied uint64
-	Reauthentications     uint64 // AUTH answered with Success
+	// AuthenticationsRefused are those of AuthenticationsDenied that found too
+	// many waiting.
+	AuthenticationsRefused uint64
+	Reauthentications      uint64 // AUTH answered with Success
 	// ReauthenticationsDeferred are AUTHs that could not be judged, and were
 	// answered with Continue authentication.
 	ReauthenticationsDeferred uint64
@@ -34,8 +46,12 @@ type Stats struct {
 	PublishesReceived    uint64
 	PublishesSent        uint64
 	PublicationsDenied   uint64
+	PublicationsRefused  uint64 // for want of room
+	TopicsRefused        uint64 // Topic Names and Topic Filters that are not valid, too long or too deep
 	SubscriptionsDenied  uint64
 	SubscriptionsRevoked uint64
+	SubscriptionsRefused uint64 // for want of room
+	SessionsRefused      uint64 // for want of room, with their Wills
 
 	MessagesQueued  uint64 // that had to wait in a Session
 	MessagesDropped uint64 // for a receiver that was not there or did not take them
@@ -48,6 +64,12 @@ type Stats struct {
 	MessagesTooLarge  uint64 // for a receiver's Maximum Packet Size
 	WillsPublished    uint64
 	SessionsExpired   uint64
+
+	// What was asked for and reduced to a bound: see Limits.MaximumKeepAlive,
+	// MaximumSessionExpiry and MaximumMessageExpiry.
+	KeepAlivesReduced      uint64
+	SessionExpiriesReduced uint64
+	MessageExpiriesReduced uint64
 
 	RoutesResolved uint64 // route cache misses
 	Panics         uint64 // our bugs, contained
@@ -68,6 +90,9 @@ func (s *Stats) add(o *Stats) {
 	s.Sessions += o.Sessions
 	s.Subscriptions += o.Subscriptions
 	s.MessagesWaiting += o.MessagesWaiting
+	s.MessagesInFlight += o.MessagesInFlight
+	s.RetainedWaiting += o.RetainedWaiting
+	s.BytesHeld += o.BytesHeld
 	s.ConnectionsOpened += o.ConnectionsOpened
 	s.ConnectionsAccepted += o.ConnectionsAccepted
 	for i := range s.ConnectionsClosed {
@@ -77,6 +102,7 @@ func (s *Stats) add(o *Stats) {
 	s.ConnectionsMoved += o.ConnectionsMoved
 	s.ConnectionsCongested += o.ConnectionsCongested
 	s.AuthenticationsDenied += o.AuthenticationsDenied
+	s.AuthenticationsRefused += o.AuthenticationsRefused
 	s.Reauthentications += o.Reauthentications
 	s.ReauthenticationsDeferred += o.ReauthenticationsDeferred
 	s.PacketsReceived += o.PacketsReceived
@@ -85,8 +111,12 @@ func (s *Stats) add(o *Stats) {
 	s.PublishesReceived += o.PublishesReceived
 	s.PublishesSent += o.PublishesSent
 	s.PublicationsDenied += o.PublicationsDenied
+	s.PublicationsRefused += o.PublicationsRefused
+	s.TopicsRefused += o.TopicsRefused
 	s.SubscriptionsDenied += o.SubscriptionsDenied
 	s.SubscriptionsRevoked += o.SubscriptionsRevoked
+	s.SubscriptionsRefused += o.SubscriptionsRefused
+	s.SessionsRefused += o.SessionsRefused
 	s.MessagesQueued += o.MessagesQueued
 	s.MessagesDropped += o.MessagesDropped
 	s.MessagesDisplaced += o.MessagesDisplaced
@@ -94,6 +124,9 @@ func (s *Stats) add(o *Stats) {
 	s.MessagesTooLarge += o.MessagesTooLarge
 	s.WillsPublished += o.WillsPublished
 	s.SessionsExpired += o.SessionsExpired
+	s.KeepAlivesReduced += o.KeepAlivesReduced
+	s.SessionExpiriesReduced += o.SessionExpiriesReduced
+	s.MessageExpiriesReduced += o.MessageExpiriesReduced
 	s.RoutesResolved += o.RoutesResolved
 	s.Panics += o.Panics
 }
@@ -126,6 +159,8 @@ func (e *Engine) Stats(ctx context.Context) (Stats, error) {
 	}
 	sum.Retained = int64(e.retained.index.Len())
 	sum.RetainedBytes = e.retained.bytes.Load()
+	sum.BytesHeld += e.held.fromStore.Load()
+	sum.SubscriptionBytes = e.filters.Load()
 	sum.ConnectionsDelayed = e.delayed.Load()
 	sum.RetainedExpired = e.retained.expired.Load()
 	sum.RetainedRefused = e.retained.refused.Load()

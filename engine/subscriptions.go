@@ -2,6 +2,13 @@ package engine
 
 import "github.com/weirmq/weir/topics"
 
+// subscriptionBytes is about what a Subscription takes: its Topic Filter, which
+// Session and trie share, their entries for it, and a node of the trie for each
+// level. Subscriptions that have nodes in common take less.
+func subscriptionBytes(filter string) int64 {
+	return int64(len(filter)) + 256 + 128*int64(topics.Levels(filter))
+}
+
 // subscription is one Subscription as its Session remembers it; the trie has
 // it too, for matching.
 type subscription struct {

@@ -24,7 +24,7 @@ func (l *loop) newWill(w *codec.Will) *will {
 		hasExpiry: w.HasMessageExpiryInterval,
 		expiry:    w.MessageExpiryInterval,
 	}
-	return &will{msg: p.keep(), delay: int64(w.DelayInterval) * 1e9}
+	return &will{msg: p.keep(l), delay: int64(w.DelayInterval) * 1e9}
 }
 
 // due is when the Will is to be published; the delay starts with the first
@@ -38,7 +38,7 @@ func (w *will) due(now int64) int64 {
 
 func (s *Session) dropWill() {
 	if s.will != nil {
-		s.will.msg.release()
+		s.loop.release(s.will.msg)
 		s.will = nil
 	}
 }
@@ -66,12 +66,12 @@ func (l *loop) publishWill(s *Session) {
 		p.from = s
 		l.stats.WillsPublished++
 		l.route(&p)
-		p.done()
+		p.done(l)
 	} else {
 		l.stats.PublicationsDenied++
 		l.engine.denied(connInfo{clientID: s.clientID}, security.ActionPublish, m.topic, "Will")
 	}
-	m.release()
+	l.release(m)
 }
 
 // mayPublishWill asks the policy of the port of now. A custom Authorizer was

@@ -66,15 +66,15 @@ func TestConfigThatCannotBeServedIsRefused(t *testing.T) {
 }
 
 func TestLimitsDefaultsFillWhatIsUnset(t *testing.T) {
-	l := Limits{}.withDefaults()
+	l := Limits{}.WithDefaults()
 	if l.Concurrent < 1 || l.Pending != 4096 || l.Timeout != defaultTimeout || l.Bytes != 64<<10 {
 		t.Errorf("defaults are %+v", l)
 	}
-	if set := (Limits{1, 2, 3, 4}); set.withDefaults() != set {
-		t.Errorf("%+v became %+v", set, set.withDefaults())
+	if set := (Limits{1, 2, 3, 4}); set.WithDefaults() != set {
+		t.Errorf("%+v became %+v", set, set.WithDefaults())
 	}
-	if negative := (Limits{-1, -1, -1, -1}); negative.withDefaults() != l {
-		t.Errorf("negative limits became %+v, want the defaults", negative.withDefaults())
+	if negative := (Limits{-1, -1, -1, -1}); negative.WithDefaults() != l {
+		t.Errorf("negative limits became %+v, want the defaults", negative.WithDefaults())
 	}
 }
 

@@ -18,7 +18,7 @@ type Handshaker struct {
 
 // NewHandshaker returns a Handshaker bounded by l.
 func NewHandshaker(l Limits) *Handshaker {
-	l = l.withDefaults()
+	l = l.WithDefaults()
 	return &Handshaker{limits: l, gate: newGate(l.Concurrent)}
 }
 

@@ -31,8 +31,8 @@ const (
 	defaultBytes   = 64 << 10
 )
 
-// withDefaults returns l with every unset field filled.
-func (l Limits) withDefaults() Limits {
+// WithDefaults returns l with every unset field filled.
+func (l Limits) WithDefaults() Limits {
 	if l.Concurrent <= 0 {
 		l.Concurrent = runtime.GOMAXPROCS(0)
 	}
