@@ -29,6 +29,7 @@ func decodeBroker(d *decoder, spec *node) *broker {
 		optional("advanced", func(n *node, path string) {
 			d.mapping(n, path,
 				optional("clients", func(n *node, path string) { d.clients(b, &packetSize, n, path) }),
+				optional("limits", d.advancedLimits(&b.limits)),
 				optional("encryptInternalTraffic", d.withoutEffect(d.operationalMode(&ignored))),
 				optional("internalCerts", d.withoutEffect(func(n *node, path string) {
 					d.mapping(n, path,

@@ -458,6 +458,8 @@ func TestLimitsOfTheBroker(t *testing.T) {
 		{"packet size above the profile", "{memoryProfile: Low, advanced: {clients: {maxPacketSizeBytes: 268435456}}}", engine.Limits{MaximumPacketSize: 16 << 20}},
 		{"all", "{advanced: {clients: {maxSessionExpirySeconds: 1, maxMessageExpirySeconds: 5, subscriberQueueLimit: {length: 2, strategy: dropOldest}, maxReceiveMaximum: 3, maxKeepAliveSeconds: 4}}}",
 			engine.Limits{MaximumPacketSize: 64 << 20, MaximumSessionExpiry: 1, MaximumMessageExpiry: 5, QueuedMessages: 2, QueueStrategy: engine.DropOldest, Inflight: 3, MaximumKeepAlive: 4}},
+		{"ours", "{advanced: {limits: {connections: 5000, heldBytes: 3000000000, connectTimeout: 5s, receiveMaximum: 65535, topicLevels: 1}}}",
+			engine.Limits{MaximumPacketSize: 64 << 20, Connections: 5000, HeldBytes: 3_000_000_000, ConnectTimeout: 5 * time.Second, ReceiveMaximum: 65535, TopicLevels: 1}},
 		{"queue beyond all bounds", "{advanced: {clients: {subscriberQueueLimit: {length: 9223372036854775807}}}}",
 			engine.Limits{MaximumPacketSize: 64 << 20, QueuedMessages: maxSubscriberQueue}},
 	} {

@@ -24,7 +24,9 @@
 // engine.Listener has it; authorizationPolicies may have onPolicyChange,
 // Reevaluate or Disconnect; and advanced.clients of a Broker may have
 // sharedSubscriptionStrategy, one of RoundRobin, HashTopicName, HashClientId,
-// Sticky and FewestInFlight, see [engine.SharedStrategy]. Without an address a ClusterIp
+// Sticky and FewestInFlight, see [engine.SharedStrategy], and advanced may have
+// limits: those fields of [engine.Limits] that advanced.clients has not, each
+// with a small first letter, such as connections: 5000. Without an address a ClusterIp
 // listener is bound to 127.0.0.1 and any other to all interfaces; a NodePort
 // listener also listens on nodePort. Port 0 is any free port.
 //
