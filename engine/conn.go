@@ -48,6 +48,7 @@ type conn struct {
 
 	// Input.
 	carry        *bytebufferpool.ByteBuffer // a packet cut by the end of a read
+	counted      int                        // of carry, in Engine.input
 	lastReceived int64
 	keepAlive    time.Duration // 1.5 times what was agreed; 0: none
 	timer        wheel.Timer   // CONNECT or Keep Alive

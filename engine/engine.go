@@ -34,6 +34,7 @@ type Engine struct {
 	registry *xsync.MapOf[string, *loop]
 
 	held        holdings
+	input       atomic.Int64 // see Limits.InputBytes
 	sessions    atomic.Int64
 	filters     atomic.Int64  // see Limits.SubscriptionBytes
 	connections atomic.Int64  // open, handshakes included

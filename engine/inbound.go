@@ -77,6 +77,30 @@ func (c *conn) resume() {
 
 // keep carries rest, which may be a window on the carry itself.
 func (c *conn) keep(rest []byte) {
+	c.carryOver(rest)
+	c.countInput()
+}
+
+// countInput counts what is carried, if that is much, and closes the connection
+// if all together carry too much.
+func (c *conn) countInput() {
+	n := 0
+	if c.carry != nil && len(c.carry.B) > smallInput {
+		n = len(c.carry.B)
+	}
+	more := n - c.counted
+	if more == 0 {
+		return
+	}
+	c.counted = n
+	e := c.loop.engine
+	if e.input.Add(int64(more)) > int64(e.limits.InputBytes) && more > 0 {
+		c.disconnectDetail(codec.QuotaExceeded, CloseQuotaExceeded, "no room for more input")
+		c.keep(nil)
+	}
+}
+
+func (c *conn) carryOver(rest []byte) {
 	switch {
 	case c.state >= stateClosing || len(rest) == 0:
 		if c.carry != nil {

@@ -10,6 +10,11 @@ type Limits struct {
 	// KiB in any case. Default 16 MiB.
 	MaximumPacketSize uint32
 
+	// InputBytes bounds what all connections together hold of packets that are
+	// not complete, or wait; up to 4 KiB of a connection do not count. One whose
+	// input would be beyond it is closed with Quota exceeded. Default 1 GiB.
+	InputBytes int
+
 	// ConnectPacketSize is the largest CONNECT in bytes: it arrives before
 	// anybody knows who sends it. Default 256 KiB, which holds every CONNECT
 	// whose fields have their full length.
@@ -155,6 +160,11 @@ const (
 	// answer (authenticator, authorizer): past it the connection closes.
 	maxCarryBytes = 1 << 20
 
+	// smallInput is how much input of a connection is not counted: the rest of a
+	// usual read, so that usual packets cost no shared counter, and are not
+	// refused for others' large ones.
+	smallInput = 4 << 10
+
 	// maxRoutes bounds each generation of a loop's route cache.
 	maxRoutes = 1 << 15
 
@@ -204,6 +214,7 @@ const (
 // WithDefaults returns the Limits that hold where those of l are zero.
 func (l Limits) WithDefaults() Limits {
 	def(&l.MaximumPacketSize, 16<<20)
+	def(&l.InputBytes, 1<<30)
 	def(&l.ConnectPacketSize, 256<<10)
 	l.ConnectTimeout = defaultDuration(l.ConnectTimeout, 10*time.Second)
 	l.AuthenticationTimeout = defaultDuration(l.AuthenticationTimeout, 10*time.Second)

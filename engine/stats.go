@@ -20,6 +20,7 @@ type Stats struct {
 	// BytesHeld is the size of what waits and is in flight, of Wills and of what
 	// is between loops, each message once; see Limits.HeldBytes.
 	BytesHeld         int64
+	InputBytes        int64 // as Limits.InputBytes counts them
 	SubscriptionBytes int64 // as Limits.SubscriptionBytes counts them
 	Retained          int64
 	RetainedBytes     int64 // Topic Names, properties and payloads
@@ -160,6 +161,7 @@ func (e *Engine) Stats(ctx context.Context) (Stats, error) {
 	sum.Retained = int64(e.retained.index.Len())
 	sum.RetainedBytes = e.retained.bytes.Load()
 	sum.BytesHeld += e.held.fromStore.Load()
+	sum.InputBytes = e.input.Load()
 	sum.SubscriptionBytes = e.filters.Load()
 	sum.ConnectionsDelayed = e.delayed.Load()
 	sum.RetainedExpired = e.retained.expired.Load()
