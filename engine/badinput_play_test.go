@@ -184,6 +184,7 @@ var closeCodes = map[CloseReason]int{
 	CloseClientError:                1000,
 	CloseMalformedPacket:            1002,
 	CloseProtocolError:              1002,
+	CloseTopicAliasInvalid:          1002,
 	CloseReceiveMaximumExceeded:     1002,
 	CloseUnsupportedProtocolVersion: 1002,
 	ClosePacketTooLarge:             1009,

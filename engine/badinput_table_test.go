@@ -159,7 +159,7 @@ var corpusVersions = map[string]codec.Version{"3.1": codec.V31, "3.1.1": codec.V
 
 // badPacketReasons is the close reasons of Reason Codes that have their own.
 var badPacketReasons = map[string]CloseReason{
-	"0x81": CloseMalformedPacket, "0x84": CloseUnsupportedProtocolVersion, "0x95": ClosePacketTooLarge,
+	"0x81": CloseMalformedPacket, "0x84": CloseUnsupportedProtocolVersion, "0x94": CloseTopicAliasInvalid, "0x95": ClosePacketTooLarge,
 }
 
 // oneLine takes the comments out of bytes on several lines.
@@ -278,6 +278,8 @@ func TestEveryDetailOfTheEngineIsPlayed(t *testing.T) {
 	elsewhere := []string{
 		"the Session keeps moving",
 		"no room for another Session",
+		"no room for another Will",
+		"no room for more input",
 		"the port demands authentication now",
 		"no longer authenticated: ",
 		"AUTH with another Authentication Method than CONNECT",

@@ -262,7 +262,7 @@ func (c *simClient) handleConnack(f codec.Frame) error {
 		c.incarnation++
 		c.out, c.in = nil, map[codec.PacketID]bool{} // [MQTT-3.2.2-5]
 		s = &simSession{
-			client: c.id, seen: map[*simMessage]bool{}, copies: map[*simMessage]int{},
+			client: c.id, seen: map[*simMessage]bool{}, copies: map[*simMessage]int{}, atLeastOnce: map[*simMessage]int{},
 			last: map[string]*simMessage{}, checked: now,
 		}
 		c.session = s

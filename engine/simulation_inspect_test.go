@@ -172,7 +172,7 @@ func (s *simulation) subscribe(filter string) *simLocal {
 			now := s.model.tick()
 			l.session = &simSession{
 				client: "engine's own", expiry: sessionNeverExpires, connected: now, checked: now,
-				seen: map[*simMessage]bool{}, copies: map[*simMessage]int{}, last: map[string]*simMessage{},
+				seen: map[*simMessage]bool{}, copies: map[*simMessage]int{}, atLeastOnce: map[*simMessage]int{}, last: map[string]*simMessage{},
 				subs: []*simSubscription{{filter: filter, asked: now, made: now, ids: map[codec.SubscriptionID]bool{}}},
 			}
 			s.model.sessions = append(s.model.sessions, l.session)

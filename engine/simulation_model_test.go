@@ -74,9 +74,11 @@ type simSession struct {
 	checked     moment // what was published until then has been looked at
 	heardAt     int64  // clock
 
-	seen   map[*simMessage]bool   // received in any way
-	copies map[*simMessage]int    // received anew, RETAIN aside
-	last   map[string]*simMessage // by stream and QoS
+	seen   map[*simMessage]bool // received in any way
+	copies map[*simMessage]int  // received anew, RETAIN aside
+	// atLeastOnce are those of copies that came with QoS 1.
+	atLeastOnce map[*simMessage]int
+	last        map[string]*simMessage // by stream and QoS
 }
 
 // simModel is the model.
@@ -356,6 +358,9 @@ func (m *simModel) count(s *simSession, msg *simMessage, p *codec.Publish, copie
 	}
 	s.copies[msg]++
 	msg.copies++
+	if p.QoS == codec.QoS1 {
+		s.atLeastOnce[msg]++
+	}
 	if before+1 > copies*sends {
 		switch {
 		case msg.will:
@@ -375,7 +380,7 @@ func (m *simModel) order(s *simSession, msg *simMessage, qos codec.QoS, name str
 	// The copy of the first time may have been lost, where it may be, before one
 	// of the next arrives.
 	mayLose := qos == codec.QoS0 || m.dropsAllowed
-	if msg.stream == "" || msg.sends > 1 && (mayLose || !m.wasFor(s, msg)) {
+	if msg.stream == "" || msg.sends > 1 && (mayLose || !m.wasFor(s, msg)) || m.mayHaveMoved(s, msg) {
 		return
 	}
 	stream := fmt.Sprintf("%s %s %d %d", msg.stream, msg.topic, msg.qos, qos)
@@ -502,45 +507,6 @@ func (m *simModel) checkOne(s *simSession, msg *simMessage) {
 
 // shares reports whether the topic is one of those that groups alone subscribe to.
 func shares(topic string) bool { return topic[0] == 's' }
-
-// checkShared looks at the messages that go to groups: each gets one copy.
-func (m *simModel) checkShared(msg *simMessage) {
-	if !shares(msg.topic) {
-		return
-	}
-	possible, certain := map[string]bool{}, map[string]bool{}
-	uncertain := map[string]bool{}
-	for _, s := range m.sessions {
-		for _, sub := range s.subs {
-			if sub.group == "" || !sub.may(s, msg) {
-				continue
-			}
-			group := sub.group + sub.filter
-			possible[group] = true
-			if sub.must(s, msg) && !s.over && s.connected != 0 && sub.qosLow > codec.QoS0 && m.deliverable(s, msg) {
-				certain[group] = true
-			} else {
-				uncertain[group] = true
-			}
-		}
-	}
-	sends := msg.sends
-	if msg.qos == codec.QoS2 {
-		sends = 1
-	}
-	if msg.copies > len(possible)*sends {
-		m.fail("message %d of %s on %s went to %d members of %d groups (4.8.2)", msg.number, msg.publisher, msg.topic, msg.copies, len(possible))
-	}
-	least := 0
-	for group := range certain {
-		if !uncertain[group] {
-			least++
-		}
-	}
-	if msg.done != 0 && msg.qos > codec.QoS0 && msg.copies+msg.rejected < least && !m.dropsAllowed {
-		m.fail("message %d of %s on %s went to %d members of %d groups (4.8.2)", msg.number, msg.publisher, msg.topic, msg.copies, least)
-	}
-}
 
 // checkRetained compares what is stored, by Topic Name, with what may be: of
 // messages that were published at the same time nobody knows the last.

@@ -51,7 +51,7 @@ func closeCodeFor(r CloseReason) uint16 {
 		return webSocketNormal
 	case CloseServerShuttingDown, CloseListenerRemoved:
 		return webSocketGoingAway
-	case CloseMalformedPacket, CloseProtocolError, CloseReceiveMaximumExceeded, CloseUnsupportedProtocolVersion:
+	case CloseMalformedPacket, CloseProtocolError, CloseReceiveMaximumExceeded, CloseTopicAliasInvalid, CloseUnsupportedProtocolVersion:
 		return webSocketProtocolError
 	case ClosePacketTooLarge:
 		return webSocketMessageTooBig

@@ -21,11 +21,13 @@ func TestT19LinkedPolicyCutsOnlyWhoMayNoLongerConnect(t *testing.T) {
 		other.send("before", success)
 		outsider.receives(message{topic: "example/topic", payload: "before"})
 
+		mark := s.broker.mark()
 		s.after(func() { s.link("abac-authz") }, `msg="listener uses a new policy"`, s.listener(), "onPolicyChange=Reevaluate")
+		s.broker.logged(mark, "clientID=heater", "topic=health/heartbeat", "Subscription removed")
 		outsider.cutAndRefused(notAuthorized)
 		// The others are still connected, and may do what the policy allows.
 		other.send("after", notAuthorized)
-		s.publish(lightbulb, message{topic: "health/heartbeat"}, success) // the heater's Subscription to it is gone
+		s.publish(lightbulb, message{topic: "health/heartbeat"}, success)
 		for _, payload := range []string{"after", "and after that"} {
 			pub.send(payload, success)
 			sub.receives(message{topic: "telemetry/temperature", payload: payload})
