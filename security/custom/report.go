@@ -1,0 +1,99 @@
+package custom
+
+import (
+	"encoding/base64"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"github.com/weirmq/weir/security"
+)
+
+// reportInterval is the least time between two lines of a kind: ten thousand
+// Clients that meet the same trouble are one line.
+const reportInterval = 10 * time.Second
+
+// occasion says when it is time for another line. Safe for concurrent use.
+type occasion struct {
+	mu         sync.Mutex
+	next       time.Time
+	suppressed int
+}
+
+// due reports whether to log now, and how much was not logged since the last
+// time.
+func (o *occasion) due(now time.Time) (suppressed int, ok bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if now.Before(o.next) {
+		o.suppressed++
+		return 0, false
+	}
+	suppressed = o.suppressed
+	o.next, o.suppressed = now.Add(reportInterval), 0
+	return suppressed, true
+}
+
+// settle tells the breaker about a request, and the log if that changed it.
+func (a *Authenticator) settle(t ticket, o outcome, reason string) {
+	changed, open := a.breaker.settle(t, o, a.now())
+	switch {
+	case changed && open:
+		a.logger.Load().Error("custom authentication server does not answer; Clients are told so at once, and it is tried again",
+			"server", a.address, "every", breakerPause, "reason", reason)
+	case changed:
+		a.logger.Load().Info("custom authentication server answers again", "server", a.address)
+	}
+}
+
+func (a *Authenticator) logFault(reason string) {
+	if suppressed, ok := a.faults.due(a.now()); ok {
+		a.logger.Load().Warn("custom authentication server gave no answer that can be used",
+			"server", a.address, "reason", reason, "suppressed", suppressed)
+	}
+}
+
+func (a *Authenticator) logRejection(text string) {
+	if suppressed, ok := a.rejects.due(a.now()); ok {
+		a.logger.Load().Info("custom authentication server rejected a request",
+			"server", a.address, "reason", text, "suppressed", suppressed)
+	}
+}
+
+// maxQuoted is the length of what is quoted of a server, in bytes.
+const maxQuoted = 200
+
+// quote makes text in which the server had a say fit for a log. A server that
+// tells what it did not like may repeat what it was sent.
+func (a *Authenticator) quote(text string, c *security.Credentials) string {
+	secrets := []string{string(c.Password), string(c.AuthenticationData)}
+	for _, secret := range secrets[:2] {
+		secrets = append(secrets, base64.StdEncoding.EncodeToString([]byte(secret)))
+	}
+	for _, value := range a.settings.Headers {
+		secrets = append(secrets, value)
+	}
+	for _, secret := range secrets {
+		if secret != "" && strings.Contains(text, secret) {
+			return "said something that repeats a credential, and is not shown"
+		}
+	}
+	return printable(text)
+}
+
+// printable returns the beginning of text as one line.
+func printable(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text, "?"))
+	text = strings.TrimSpace(text)
+	const ellipsis = "..."
+	if len(text) > maxQuoted {
+		text = strings.ToValidUTF8(text[:maxQuoted-len(ellipsis)], "") + ellipsis
+	}
+	return text
+}

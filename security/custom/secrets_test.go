@@ -1,0 +1,147 @@
+package custom
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/weirmq/weir/security"
+)
+
+// The secrets of these tests, none of which may be seen anywhere.
+const (
+	password = "correct horse"
+	authData = "battery staple"
+	header   = "Bearer 0f3c9a77"
+	query    = "f4b1d0"
+)
+
+func secrets() []string {
+	return []string{
+		password, base64.StdEncoding.EncodeToString([]byte(password)),
+		authData, base64.StdEncoding.EncodeToString([]byte(authData)),
+		header, query,
+	}
+}
+
+func expectNoSecret(t *testing.T, where, text string) {
+	t.Helper()
+	for _, secret := range secrets() {
+		if strings.Contains(text, secret) {
+			t.Errorf("%s shows %q:\n%s", where, secret, text)
+		}
+	}
+}
+
+// TestNothingShowsASecret has servers repeat all that they are sent, in every
+// kind of answer.
+func TestNothingShowsASecret(t *testing.T) {
+	repeats := func(status int, format string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			all := string(body) + r.Header.Get("Authorization") + password + authData
+			text := strings.NewReplacer(`"`, `'`, "\\", "/").Replace(all)
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(status)
+			_, _ = fmt.Fprintf(w, format, text)
+		}
+	}
+	inHeader := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", r.Header.Get("Authorization"))
+	}
+	for name, handler := range map[string]http.HandlerFunc{
+		"200":                   repeats(200, `{"attributes": {"a": 1}, "b": "%s"}`),
+		"200 that is no JSON":   repeats(200, `%s`),
+		"200 of another type":   inHeader,
+		"400":                   repeats(400, `%s`),
+		"403":                   repeats(403, `{"reason": 135, "message": "%s"}`),
+		"403 with a bad reason": repeats(403, `{"reason": "%s"}`),
+		"422":                   repeats(422, `{"supportedVersions": ["%s"]}`),
+		"500":                   repeats(500, `%s`),
+		"an endless answer": func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, strings.Repeat(password, 10000))
+		},
+		"a connection that ends": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"an answer that is broken": func(w http.ResponseWriter, _ *http.Request) {
+			c, _, err := http.NewResponseController(w).Hijack()
+			if err == nil {
+				_, _ = io.WriteString(c, password+"\r\n\r\n")
+				_ = c.Close()
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t, handler)
+			a, log := newAuthenticator(t, s.URL+"/?code="+query, func(cfg *Config) { cfg.Headers = map[string]string{"Authorization": header} })
+			c := newClock()
+			a.now = c.Now
+			for range breakerThreshold + 1 {
+				for _, ask := range []func(*Authenticator) (security.Result, error){authenticate, reauthenticate} {
+					_, err := ask(a)
+					if err == nil {
+						t.Fatal("it was granted")
+					}
+					expectNoSecret(t, "an error", err.Error())
+				}
+				c.advance(reportInterval)
+			}
+			if log.String() == "" && !strings.HasPrefix(name, "403") {
+				t.Error("nothing was logged, so nothing was tested")
+			}
+			expectNoSecret(t, "the log", log.String())
+		})
+	}
+}
+
+func TestPrintingShowsNoSecret(t *testing.T) {
+	cfg := Config{Endpoint: "https://h/?code=" + query, Headers: map[string]string{"Authorization": header}}
+	a, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
+		fmt.Fprintf(&text, verb+verb+verb+"\n", cfg, &cfg, a)
+	}
+	for _, handler := range []slog.Handler{slog.NewTextHandler(&text, nil), slog.NewJSONHandler(&text, nil)} {
+		slog.New(handler).Info("x", "config", cfg, "method", a)
+	}
+	expectNoSecret(t, "printing", text.String())
+	if !strings.Contains(text.String(), "[redacted]") {
+		t.Errorf("printed %s", &text)
+	}
+}
+
+func TestWhatTheServerSaysIsOneShortLine(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                                   "",
+		"plain":                              "plain",
+		"two\r\nlines\x1b[31m":               "two  lines [31m",
+		"\u202eright to left\u2028":          "right to left",
+		"bad \xff utf-8":                     "bad ? utf-8",
+		strings.Repeat("a", 200):             strings.Repeat("a", 200),
+		strings.Repeat("a", 201):             strings.Repeat("a", 197) + "...",
+		strings.Repeat("\u00fc", 99):         strings.Repeat("\u00fc", 99),
+		strings.Repeat("\u00fc", 101) + "ab": strings.Repeat("\u00fc", 98) + "...",
+	} {
+		got := printable(in)
+		if got != want || len(got) > maxQuoted || !utf8.ValidString(got) {
+			t.Errorf("%q becomes %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestGrantedClientLeavesNoTraceInTheLog(t *testing.T) {
+	s := newServer(t, answers(200, "{}"))
+	a, log := newAuthenticator(t, s.URL)
+	if _, err := a.Authenticate(context.Background(), bob()); err != nil || log.String() != "" {
+		t.Errorf("%v, and logged %q", err, log)
+	}
+}
