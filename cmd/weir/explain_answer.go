@@ -73,7 +73,8 @@ func (q *question) describePort(port *resource.Port) string {
 	return text
 }
 
-// authenticate finds out who the Client is. The error is a *security.Denied.
+// authenticate finds out who the Client is. An error says why nobody does, as a
+// *security.Denied if that is final.
 func (q *question) authenticate(ctx context.Context, authentication *resource.Authentication, a *answer) (*security.Principal, error) {
 	if q.username != "" || q.given.Len() > 0 {
 		principal := &security.Principal{ClientID: q.clientID, Username: q.username, Attributes: q.given}
@@ -90,6 +91,10 @@ func (q *question) authenticate(ctx context.Context, authentication *resource.Au
 		if len(q.chain) > 0 {
 			a.section(title, method.Explain(q.chain).String())
 		}
+	}
+	if servers := authentication.CustomServers(); len(servers) > 0 {
+		return nil, fmt.Errorf("who the Client is, %s decides, which is not asked from here; give its answer with --username and --attribute",
+			strings.Join(servers, " or "))
 	}
 	result, err := authentication.Chain.Authenticate(ctx, &security.Credentials{
 		ClientID:        q.clientID,

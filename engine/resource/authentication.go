@@ -1,7 +1,6 @@
 package resource
 
 import (
-	"net/url"
 	"strings"
 )
 
@@ -99,8 +98,7 @@ func (d *decoder) method(a *authentication, n *node, path string) {
 		d.serviceAccountToken(s.value, s.key)
 		d.notSupported(n, path, method, "use an X509 method")
 	case methodCustom:
-		d.custom(s.value, s.key)
-		d.notSupported(n, path, method, "use an X509 method")
+		a.methods = append(a.methods, d.custom(s.value, s.key))
 	}
 }
 
@@ -149,30 +147,4 @@ func (d *decoder) serviceAccountToken(n *node, path string) {
 	if at := n.get("audiences"); at != nil && at.kind == sequenceNode && len(audiences) == 0 {
 		d.fail(at, join(path, "audiences"), "", "is empty", "name at least one audience that a token must be for")
 	}
-}
-
-// custom checks the settings of a method that comes later.
-func (d *decoder) custom(n *node, path string) {
-	var endpoint, ignored string
-	var headers map[string]string
-	d.mapping(n, path,
-		required("endpoint", d.matching(&endpoint, endpointProblem)),
-		optional("caCertConfigMap|caCert", d.matching(&ignored, caNameProblem)),
-		optional("auth", func(n *node, path string) {
-			d.mapping(n, path, required("x509", func(n *node, path string) {
-				d.mapping(n, path,
-					required("secretRef|secretName", d.matching(&ignored, referenceProblem(KindSecret))),
-					optional("namespace", d.anything),
-				)
-			}))
-		}),
-		optional("headers", d.stringMap(&headers)),
-	)
-}
-
-func endpointProblem(s string) string {
-	if u, err := url.Parse(s); err != nil || u.Scheme != "https" || u.Host == "" {
-		return "is not an https URL, and credentials are sent to no other"
-	}
-	return ""
 }

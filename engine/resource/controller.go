@@ -143,6 +143,7 @@ func (c *Controller) report(s *Snapshot, problems Problems) {
 		}
 	}
 	c.toldLines = told
+	s.logTo(c.logger)
 	c.logger.Info("configuration loaded", "directory", c.dir, "digest", s.sum.String(),
 		"open", states[PortOpen], "waiting", states[PortWaiting], "closed", states[PortClosed],
 		"errors", failures, "warnings", len(problems)-failures)

@@ -25,7 +25,8 @@ type secret struct {
 	node        *node
 	kind        string // its type
 	data        map[string][]byte
-	certificate *tls.Certificate // nil if it holds none
+	certificate *tls.Certificate    // nil if it holds none
+	chain       []*x509.Certificate // of certificate
 }
 
 // configMap is a ConfigMap.
@@ -35,9 +36,8 @@ type configMap struct {
 	binary map[string]bool // the keys that come from binaryData
 }
 
-// decodeSecret reads a Secret. One that holds a certificate and key, whatever
-// its type, is checked as a server certificate: so a bad pair is known before
-// a port needs it.
+// decodeSecret reads a Secret. If it holds a certificate and key, whatever its
+// type, they must fit: so a bad pair is known before something needs it.
 func decodeSecret(d *decoder, n *node) *secret {
 	s := &secret{object: d.object, node: n, kind: "Opaque", data: make(map[string][]byte)}
 	var immutable bool
@@ -105,7 +105,7 @@ func (d *decoder) checkCertificate(s *secret) {
 	}
 	switch {
 	case !hasCert:
-		d.fail(s.node, join("data", tlsCertKey), "", "is missing", "put the server certificate there, then its intermediates, in PEM")
+		d.fail(s.node, join("data", tlsCertKey), "", "is missing", "put the certificate there, then its intermediates, in PEM")
 		return
 	case !hasKey:
 		d.fail(s.node, join("data", tlsKeyKey), "", "is missing", "put the private key there, in PEM")
@@ -124,8 +124,7 @@ func (d *decoder) checkCertificate(s *secret) {
 		return
 	}
 	cert.Leaf = chain[0]
-	s.certificate = &cert
-	d.checkServerChain(s, chain)
+	s.certificate, s.chain = &cert, chain
 }
 
 // keyProblem says why a key does not serve a chain.
@@ -147,8 +146,9 @@ func keyProblem(chain []*x509.Certificate, keyPEM []byte) (problem, remedy strin
 	return fmt.Sprintf("is not the private key of the certificate %q", chain[0].Subject), ""
 }
 
-// checkServerChain warns of what makes clients refuse a server.
-func (d *decoder) checkServerChain(s *secret, chain []*x509.Certificate) {
+// warnOfServerCertificate warns of what makes clients refuse a server.
+func (b *builder) warnOfServerCertificate(s *secret) {
+	d, chain := b.decoder(s.object), s.chain
 	leaf, field, now := chain[0], join("data", tlsCertKey), time.Now()
 	subject := leaf.Subject.String()
 	switch {

@@ -22,13 +22,21 @@
 // maxConnections, maxConnectsPerSecond (see [engine.Listener]), tls.minVersion,
 // "1.2" or "1.3", and with protocol WebSockets origins, a list as
 // engine.Listener has it; authorizationPolicies may have onPolicyChange,
-// Reevaluate or Disconnect; and advanced.clients of a Broker may have
-// sharedSubscriptionStrategy, one of RoundRobin, HashTopicName, HashClientId,
-// Sticky and FewestInFlight, see [engine.SharedStrategy], and advanced may have
-// limits: those fields of [engine.Limits] that advanced.clients has not, each
-// with a small first letter, such as connections: 5000. Without an address a ClusterIp
+// Reevaluate or Disconnect; customSettings may have clientInformation, Enabled
+// or Disabled, and authenticationMethodEncoding, Plain or Base64 (see
+// ClientInformation and Base64Method of [custom.Config]); advanced.clients of a
+// Broker may have sharedSubscriptionStrategy, one of RoundRobin, HashTopicName,
+// HashClientId, Sticky and FewestInFlight, see [engine.SharedStrategy], and
+// advanced may have limits: those fields of [engine.Limits] that
+// advanced.clients has not, each with a small first letter, such as
+// connections: 5000. Without an address a ClusterIp
 // listener is bound to 127.0.0.1 and any other to all interfaces; a NodePort
 // listener also listens on nodePort. Port 0 is any free port.
+//
+// A port whose BrokerAuthentication has an X509 method verifies the certificates
+// of Clients in the TLS handshake, and ends it if it does not trust one. A port
+// with a Custom method and without X509 asks for certificates and takes any: the
+// custom authentication server is shown them, and judges.
 //
 // # What is in force
 //

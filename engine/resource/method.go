@@ -1,6 +1,8 @@
 package resource
 
 import (
+	"errors"
+
 	"github.com/weirmq/weir/security"
 )
 
@@ -96,4 +98,23 @@ func (a *Authentication) authenticators() []security.Authenticator {
 		all[i] = m.Authenticator
 	}
 	return all
+}
+
+// configErrors notes what a method has against the settings at n, if anything.
+func (d *decoder) configErrors(n *node, path string, err error) {
+	if err == nil {
+		return
+	}
+	errs := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		errs = joined.Unwrap()
+	}
+	for _, err := range errs {
+		var config *security.ConfigError
+		if !errors.As(err, &config) {
+			d.fail(n, path, "", err.Error(), "")
+			continue
+		}
+		d.fail(n.at(config.Field), join(path, config.Field), config.Value, config.Problem, "")
+	}
 }

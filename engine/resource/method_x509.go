@@ -51,7 +51,7 @@ func (d *decoder) x509(n *node, path string) *x509Method {
 func (m *x509Method) check(d *decoder) {
 	_, err := security.NewX509(security.X509Config{Entries: m.entries})
 	if err := withoutMissingCA(err); err != nil {
-		m.refused(d, err)
+		d.configErrors(m.node, m.path, err)
 	}
 }
 
@@ -77,28 +77,12 @@ func (m *x509Method) resolve(b *builder, d *decoder) (resolvedMethod, resolution
 		make: func(d *decoder) security.Authenticator {
 			x, err := security.NewX509(config)
 			if err != nil {
-				m.refused(d, err)
+				d.configErrors(m.node, m.path, err)
 				return nil
 			}
 			return x
 		},
 	}, foundAll
-}
-
-// refused notes why security refuses the method.
-func (m *x509Method) refused(d *decoder, err error) {
-	errs := []error{err}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		errs = joined.Unwrap()
-	}
-	for _, err := range errs {
-		var config *security.ConfigError
-		if !errors.As(err, &config) {
-			d.fail(m.node, m.path, "", err.Error(), "")
-			continue
-		}
-		d.fail(m.node.at(config.Field), join(m.path, config.Field), config.Value, config.Problem, "")
-	}
 }
 
 // withoutMissingCA takes the complaint about missing CA certificates out of an
@@ -131,9 +115,25 @@ type certificateAuthority struct {
 	digest      digest
 }
 
-// certificateAuthorities returns the CA certificates of a ConfigMap: all, under
-// all keys.
+// certificateAuthorities returns the CA certificates of Clients in a ConfigMap.
 func (b *builder) certificateAuthorities(c *configMap) ([]certificateAuthority, bool) {
+	return b.trustedCertificates(c, warnOfClientCA)
+}
+
+// warnOfClientCA warns of what makes the broker refuse Clients.
+func warnOfClientCA(d *decoder, at *node, field string, cert *x509.Certificate) {
+	subject := cert.Subject.String()
+	if !cert.IsCA {
+		d.warn(at, field, subject, "is not a CA certificate", "clients whose certificates it signed are refused: put the certificate of the CA there")
+	}
+	if time.Now().After(cert.NotAfter) {
+		d.warn(at, field, subject, "expired on "+cert.NotAfter.UTC().Format(time.RFC3339), "clients below it are refused: renew it")
+	}
+}
+
+// trustedCertificates returns the certificates of a ConfigMap: all, under all
+// keys.
+func (b *builder) trustedCertificates(c *configMap, warn func(d *decoder, at *node, field string, cert *x509.Certificate)) ([]certificateAuthority, bool) {
 	d := b.decoder(c.object)
 	var cas []certificateAuthority
 	for _, key := range sortedKeys(c.data) {
@@ -144,13 +144,7 @@ func (b *builder) certificateAuthorities(c *configMap) ([]certificateAuthority, 
 			continue
 		}
 		for _, cert := range certs {
-			subject := cert.Subject.String()
-			if !cert.IsCA {
-				d.warn(at, field, subject, "is not a CA certificate", "clients whose certificates it signed are refused: put the certificate of the CA there")
-			}
-			if time.Now().After(cert.NotAfter) {
-				d.warn(at, field, subject, "expired on "+cert.NotAfter.UTC().Format(time.RFC3339), "clients below it are refused: renew it")
-			}
+			warn(d, at, field, cert)
 			cas = append(cas, certificateAuthority{cert, sha256.Sum256(cert.Raw)})
 		}
 	}

@@ -131,6 +131,7 @@ func (b *builder) portTLS(d *decoder, p *Port) {
 		p.close(PortClosed, "its Secret %s holds no server certificate", p.Secret)
 		return
 	}
+	b.warnOfServerCertificate(s)
 	config, identity := p.tlsConfig(s)
 	if err := config.Check(); err != nil {
 		d.fail(w.node.get("tls"), join(w.path, "tls"), "", err.Error(), "")
@@ -153,7 +154,9 @@ func (p *Port) tlsConfig(s *secret) (*tlsstate.Config, digest) {
 	h.Write(fmt.Appendf(nil, "%d %d %d\n", config.MinVersion, len(s.data[tlsCertKey]), len(s.data[tlsKeyKey])))
 	h.Write(s.data[tlsCertKey])
 	h.Write(s.data[tlsKeyKey])
-	if a := p.Authentication; a != nil && len(a.X509()) > 0 {
+	switch a := p.Authentication; {
+	case a == nil:
+	case len(a.X509()) > 0:
 		// Not required: a client without a certificate learns more from a
 		// CONNACK than from a TLS alert, and another method may take it.
 		config.ClientCertificates = tlsstate.VerifiedIfGiven
@@ -162,6 +165,11 @@ func (p *Port) tlsConfig(s *secret) (*tlsstate.Config, digest) {
 			config.ClientCAs.AddCert(ca.certificate)
 			h.Write(ca.digest[:])
 		}
+	case len(a.customServers()) > 0:
+		// Without an X509 method nobody here knows a good certificate from a
+		// bad one: the server is given what the client shows.
+		config.ClientCertificates = tlsstate.RequestedUnverified
+		h.Write([]byte("unverified"))
 	}
 	return config, digest(h.Sum(nil))
 }
