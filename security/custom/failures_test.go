@@ -114,7 +114,7 @@ func TestFailures(t *testing.T) {
 		{"redirects to one who would grant", handled(func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
 		}), unavailable, unavailable, "307"},
-		{"204", handled(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }), unavailable, unavailable, "204"},
+		{"204", handled(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }), unavailable, unavailable, "204"},
 		{"201", handled(answers(201, "{}")), unavailable, unavailable, "201"},
 
 		{"2 MB", handled(answers(200, `{"attributes": {"a": "`+strings.Repeat("a", 2<<20)+`"}}`)), unavailable, unavailable, "more than 64 KiB"},
