@@ -14,6 +14,11 @@
 //     of make e2e, as are the tutorial, the tour of the README and the guide of
 //     weir demo, typed into a shell as they are printed.
 //
+// The scenarios H3 to H31 are those of the page on authentication that are about
+// a custom authentication server, which is that of examples, or one that the
+// test writes the answers of. Clients are raw packets there, and nothing that is
+// logged may hold a password or a header.
+//
 // On WebSocket the Client is the npm package mqtt, run by node, also with the
 // build tag e2e.
 //
