@@ -71,7 +71,7 @@ func printHash(in io.Reader, out io.Writer) error {
 	if password == "" {
 		return errors.Join(errors.New("no password on standard input"), err)
 	}
-	hash, err := newHash(password)
+	hash, err := newHash(password, iterations)
 	if err != nil {
 		return err
 	}

@@ -95,11 +95,8 @@ func TestUsersAreKnownByTheirPasswords(t *testing.T) {
 		want   string
 	}{
 		{"client1", map[string]any{"username": "client1", "password": []byte("password1")}, 200, `{"attributes":{"floor":"floor1","site":"site1"}}`},
-		{"client2", map[string]any{"username": "client2", "password": []byte("password2")}, 200, `{"attributes":{"floor":"floor2","site":"site1"}}`},
-		{"another's password", map[string]any{"username": "client1", "password": []byte("password2")}, 403, `{"reason":134,`},
-		{"no password", map[string]any{"username": "client1"}, 403, `134`},
+		{"another's password", map[string]any{"username": "client2", "password": []byte("password1")}, 403, `{"reason":134,`},
 		{"an unknown user", map[string]any{"username": "eve", "password": []byte("password1")}, 403, `134`},
-		{"an unknown user without a password", map[string]any{"username": "eve"}, 403, `134`},
 		{"no user", map[string]any{"password": []byte("password1")}, 400, `user name`},
 		{"AUTH", map[string]any{"type": "auth", "enhancedAuthentication": map[string]any{"method": "client1"}}, 400, `user name`},
 	} {
@@ -121,12 +118,12 @@ func TestUsersAreKnownByTheirPasswords(t *testing.T) {
 }
 
 func TestHashesAreReadAsTheyAreWritten(t *testing.T) {
-	text, err := newHash("correct horse")
+	text, err := newHash("correct horse", 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
 	h, err := parseHash(text)
-	if err != nil || h.iterations != iterations || len(h.salt) != saltLength || len(h.sum) != hashLength {
+	if err != nil || h.iterations != 1000 || len(h.salt) != saltLength || len(h.sum) != hashLength {
 		t.Fatalf("%+v, %v", h, err)
 	}
 	name := "alice"

@@ -82,7 +82,7 @@ func (all users) decide(q *request) any {
 	return granted{Attributes: u.Attributes}
 }
 
-func newHash(password string) (string, error) {
+func newHash(password string, iterations int) (string, error) {
 	salt := make([]byte, saltLength)
 	if _, err := rand.Read(salt); err != nil {
 		return "", err

@@ -99,7 +99,7 @@ func (a *Authenticator) send(ctx context.Context, body []byte) (answer, *fault) 
 	r.Header = a.header.Clone()
 	response, err := a.transport.RoundTrip(r)
 	if err != nil {
-		return answer{}, a.silence(ctx, err, connected)
+		return answer{}, silence(err, connected)
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes+1))
@@ -110,7 +110,7 @@ func (a *Authenticator) send(ctx context.Context, body []byte) (answer, *fault) 
 	}
 	switch {
 	case err != nil:
-		return answer{}, a.silence(ctx, fmt.Errorf("in the middle of the answer: %w", err), true)
+		return answer{}, silence(fmt.Errorf("in the middle of the answer: %w", err), true)
 	case len(text) > maxAnswerBytes:
 		return answer{}, unusable("answered %d with more than %d KiB", response.StatusCode, maxAnswerBytes>>10)
 	}
@@ -118,9 +118,10 @@ func (a *Authenticator) send(ctx context.Context, body []byte) (answer, *fault) 
 }
 
 // silence says why no answer came.
-func (a *Authenticator) silence(ctx context.Context, err error, connected bool) *fault {
+func silence(err error, connected bool) *fault {
+	var timeout net.Error
 	switch {
-	case errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.Is(err, context.DeadlineExceeded):
+	case errors.As(err, &timeout) && timeout.Timeout(): // of ctx, or of what it took to connect
 		return &fault{reason: "did not answer in time", silent: true}
 	case !connected:
 		return &fault{reason: "cannot be reached: " + err.Error(), silent: true, connect: true}
