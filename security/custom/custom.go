@@ -177,26 +177,25 @@ func (a *Authenticator) ask(ctx context.Context, packet string, c *security.Cred
 	if !ok {
 		return answer{}, a.unavailable(leftAlone)
 	}
+	shown, reason := abandoned, ""
+	defer func() { a.settle(ticket, shown, reason) }() // after a panic too, or no other would be admitted
 	// Only now: what waits must not hold two copies of its certificates.
-	reply, err := a.exchange(asking, a.body(packet, c))
-	switch {
-	case err == nil:
-		a.settle(ticket, answered, "")
+	reply, fault := a.exchange(asking, a.body(packet, c))
+	if fault == nil {
+		shown = answered
 		reply.text = a.quote(reply.text, c)
 		if reply.verdict == rejected {
 			a.logRejection(reply.text)
 		}
 		return reply, nil
-	case ctx.Err() == context.Canceled:
-		a.settle(ticket, abandoned, "")
+	}
+	if ctx.Err() == context.Canceled {
 		return answer{}, a.unavailable("was not waited for: the Client has gone")
 	}
-	outcome := answered
-	if err.silent {
-		outcome = failed
+	shown, reason = answered, a.quote(fault.reason, c)
+	if fault.silent {
+		shown = failed
 	}
-	reason := a.quote(err.reason, c)
-	a.settle(ticket, outcome, reason)
 	a.logFault(reason)
 	return answer{}, a.unavailable(reason)
 }

@@ -2,6 +2,8 @@ package custom
 
 import (
 	"encoding/base64"
+	"encoding/json"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -67,19 +69,35 @@ const maxQuoted = 200
 // quote makes text in which the server had a say fit for a log. A server that
 // tells what it did not like may repeat what it was sent.
 func (a *Authenticator) quote(text string, c *security.Credentials) string {
-	secrets := []string{string(c.Password), string(c.AuthenticationData)}
-	for _, secret := range secrets[:2] {
-		secrets = append(secrets, base64.StdEncoding.EncodeToString([]byte(secret)))
+	if text == "" {
+		return ""
+	}
+	if repeats(text, string(c.Password)) || repeats(text, string(c.AuthenticationData)) {
+		return withheld
 	}
 	for _, value := range a.settings.Headers {
-		secrets = append(secrets, value)
-	}
-	for _, secret := range secrets {
-		if secret != "" && strings.Contains(text, secret) {
-			return "said something that repeats a credential, and is not shown"
+		if repeats(text, value) {
+			return withheld
 		}
 	}
 	return printable(text)
+}
+
+// withheld stands for what is not shown.
+const withheld = "said something that repeats a credential, and is not shown"
+
+// repeats reports whether a secret is in text: as it is, as requests have it, or
+// as JSON or Go quote it.
+func repeats(text, secret string) bool {
+	if secret == "" {
+		return false
+	}
+	inGo := strconv.Quote(secret)
+	inJSON, _ := json.Marshal(secret) // a string cannot fail
+	return strings.Contains(text, secret) ||
+		strings.Contains(text, base64.StdEncoding.EncodeToString([]byte(secret))) ||
+		strings.Contains(text, inGo[1:len(inGo)-1]) ||
+		strings.Contains(text, string(inJSON[1:len(inJSON)-1]))
 }
 
 // printable returns the beginning of text as one line.

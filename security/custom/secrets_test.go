@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -97,6 +98,30 @@ func TestNothingShowsASecret(t *testing.T) {
 			}
 			expectNoSecret(t, "the log", log.String())
 		})
+	}
+}
+
+func TestSecretIsFoundHoweverItIsWritten(t *testing.T) {
+	a, _ := newAuthenticator(t, "https://127.0.0.1:1", func(cfg *Config) { cfg.Headers = map[string]string{"X": "h\t\"\u00fc<"} })
+	c := &security.Credentials{Password: []byte("p\"\n<\u00fc"), AuthenticationData: []byte("\x00\xff\"")}
+	for _, secret := range []string{string(c.Password), string(c.AuthenticationData), "h\t\"\u00fc<"} {
+		inJSON, err := json.Marshal(map[string]string{"message": secret})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range []string{
+			secret, "before " + secret + " after", fmt.Sprintf("%q", secret), string(inJSON), base64.StdEncoding.EncodeToString([]byte(secret)),
+		} {
+			if got := a.quote(text, c); got != withheld {
+				t.Errorf("%q: %q is shown", text, got)
+			}
+		}
+	}
+	if got := a.quote("no such user", c); got != "no such user" {
+		t.Errorf("%q is not what was said", got)
+	}
+	if got := a.quote("anything", &security.Credentials{Password: []byte{}}); got != "anything" {
+		t.Errorf("an empty Password hides everything: %q", got)
 	}
 }
 
