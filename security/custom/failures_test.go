@@ -77,7 +77,7 @@ func TestFailures(t *testing.T) {
 		auth    string
 		says    string // part of the error
 	}{
-		{"name that does not resolve", func(testing.TB) string { return "https://auth.invalid" }, unavailable, unavailable, "cannot be reached"},
+		{"name that does not resolve", func(testing.TB) string { return "https://no..such..host" }, unavailable, unavailable, "cannot be reached"},
 		{"nobody listens", deadURL, unavailable, unavailable, "refused"},
 		{"no TLS", plainURL, unavailable, unavailable, "cannot be reached"},
 		{"certificate of an unknown CA", func(t testing.TB) string {
