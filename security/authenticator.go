@@ -10,7 +10,9 @@ import (
 
 // MQTT 5.0 Reason Codes that a denied CONNECT is answered with.
 const (
+	BadUserNameOrPassword   byte = 0x86
 	NotAuthorized           byte = 0x87
+	ServerBusy              byte = 0x89
 	BadAuthenticationMethod byte = 0x8C
 )
 

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -34,20 +35,24 @@ const (
 // several. The attributes are those of the first entry that matches the
 // subject of a certificate, going from the leaf to the CA, and no others.
 type X509 struct {
-	roots     *x509.CertPool
-	entries   []subjectEntry
-	bySubject map[string]int // Subject.key → index of entries
-	byReverse map[string]int // the same for subjects written back to front
-	now       func() time.Time
-	cache     *cache[[sha256.Size]byte, verdict]
+	anchors    []*x509.Certificate
+	roots      *x509.CertPool // the anchors
+	entries    []subjectEntry
+	bySubject  map[string]int // Subject.key → index of entries
+	byReverse  map[string]int // the same for subjects written back to front
+	revocation Revocation     // nil: nothing is ever revoked
+	now        func() time.Time
+	cache      *cache[[sha256.Size]byte, verdict]
 }
 
-// verdict is what is remembered of a presented chain. It must not refer to any
-// certificate: those are borrowed, and ten times its size.
+// verdict is what is remembered of a presented chain, before it is asked
+// whether anything in it has been revoked: that is asked every time, so that
+// no answer outlives a revocation. It must not refer to any certificate: those
+// are borrowed, and ten times its size.
 type verdict struct {
-	result Result
-	err    error
-	until  time.Time // last moment at which result or err holds
+	paths []path // the best first; none when err is set
+	err   error
+	until time.Time // last moment at which paths or err hold
 }
 
 // errUntrustedChain is an ErrNotRelevant: another X509 method of the listener
@@ -67,8 +72,7 @@ func (x *X509) Authenticate(_ context.Context, c *Credentials) (Result, error) {
 	if len(c.PresentedChain) == 0 {
 		return Result{}, ErrNotRelevant
 	}
-	v := x.judge(c.PresentedChain)
-	return v.result, v.err
+	return x.judge(c.PresentedChain)
 }
 
 // AuthenticatesImmediately implements [Immediate]. A chain that was not warmed
@@ -85,22 +89,30 @@ func (x *X509) Warm(c *Credentials) {
 // trusts reports whether the chain leads to one of x's CAs, even if it is
 // refused for another reason.
 func (x *X509) trusts(presented []*x509.Certificate) bool {
-	return len(presented) > 0 && !errors.Is(x.judge(presented).err, errUntrustedChain)
+	if len(presented) == 0 {
+		return false
+	}
+	_, err := x.judge(presented)
+	return !errors.Is(err, errUntrustedChain)
 }
 
-// judge returns the verdict on a presented chain, which must not be empty.
-func (x *X509) judge(presented []*x509.Certificate) verdict {
+// judge returns the answer to a presented chain, which must not be empty.
+func (x *X509) judge(presented []*x509.Certificate) (Result, error) {
 	if len(presented) > maxPresentedCertificates {
-		return verdict{err: errTooManyCertificates}
+		return Result{}, errTooManyCertificates
 	}
 	now := x.now()
 	key := fingerprint(presented)
-	if v, ok := x.cache.get(key); ok && !now.After(v.until) {
-		return v
+	v, ok := x.cache.get(key)
+	if !ok || now.After(v.until) {
+		v = x.assess(presented, now).verdict
+		x.cache.put(key, v, 1)
 	}
-	v := x.assess(presented, now).verdict
-	x.cache.put(key, v, 1)
-	return v
+	i, err := x.unrevoked(v, presented, now)
+	if err != nil {
+		return Result{}, err
+	}
+	return v.paths[i].result, nil
 }
 
 // fingerprint identifies a chain. DER says where it ends, so certificates
@@ -117,7 +129,7 @@ func fingerprint(chain []*x509.Certificate) (sum [sha256.Size]byte) {
 // assessment is a verdict with the work that led to it.
 type assessment struct {
 	verdict
-	walk walk // zero when no chain was verified
+	walks []walk // of each path
 }
 
 func (x *X509) assess(presented []*x509.Certificate, now time.Time) assessment {
@@ -138,19 +150,23 @@ func (x *X509) assess(presented []*x509.Certificate, now time.Time) assessment {
 		return refused(refusal(err, presented, now))
 	}
 
-	var best walk
+	walks := make([]walk, len(chains))
 	for i, chain := range chains {
-		w, err := x.walk(chain)
-		if err != nil {
+		if walks[i], err = x.walk(chain); err != nil {
 			return refused(&Denied{Code: NotAuthorized, Reason: "client certificate: unreadable subject: " + err.Error()})
 		}
-		if i == 0 || w.betterThan(best) {
-			best = w
+	}
+	slices.SortStableFunc(walks, walk.compare)
+	a := assessment{walks: walks[:min(len(walks), maxPaths)]}
+	for i, w := range a.walks {
+		result := w.result(x.entries)
+		result.Hints = w.hints(x)
+		a.paths = append(a.paths, path{result, x.places(w.chain, presented)})
+		if i == 0 || result.Expiry.Before(a.until) {
+			a.until = result.Expiry
 		}
 	}
-	result, hints := best.result(x.entries), best.hints(x)
-	result.Hints = hints
-	return assessment{verdict{result: result, until: result.Expiry}, best}
+	return a
 }
 
 // refusal turns the error of a verification into the answer of Authenticate.

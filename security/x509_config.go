@@ -15,6 +15,9 @@ type X509Config struct {
 	// Entries give attributes to subjects. Without any, Clients have a user
 	// name and no attributes.
 	Entries []X509Entry
+	// Revocation, if set, is asked about every chain that the CAs vouch for, each
+	// time that a Client presents it.
+	Revocation Revocation
 	// Now is the clock; nil means [time.Now].
 	Now func() time.Time
 	// CacheSize bounds the number of certificate chains remembered; 0 means
@@ -55,6 +58,8 @@ func NewX509(cfg X509Config) (*X509, error) {
 		bySubject: make(map[string]int),
 		byReverse: make(map[string]int),
 		now:       cfg.Now,
+
+		revocation: cfg.Revocation,
 	}
 	var errs []error
 	refuse := func(field, value, format string, args ...any) {
@@ -70,6 +75,7 @@ func NewX509(cfg X509Config) (*X509, error) {
 			continue
 		}
 		x.roots.AddCert(ca)
+		x.anchors = append(x.anchors, ca)
 	}
 	if cfg.CacheSize < 0 {
 		refuse("cacheSize", fmt.Sprint(cfg.CacheSize), "write a number of certificate chains, or 0 for %d", defaultX509CacheSize)

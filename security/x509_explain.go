@@ -34,10 +34,16 @@ func (x *X509) Explain(presented []*x509.Certificate) X509Explanation {
 	case len(presented) > maxPresentedCertificates:
 		return X509Explanation{Err: errTooManyCertificates}
 	}
-	a := x.assess(presented, x.now())
-	e := X509Explanation{Result: a.result, Err: a.err}
-	subjects := a.walk.subjects
-	if a.err != nil {
+	now := x.now()
+	a := x.assess(presented, now)
+	e := X509Explanation{}
+	i, err := x.unrevoked(a.verdict, presented, now)
+	depthOfEntry := -1
+	var subjects []Subject
+	if e.Err = err; err == nil {
+		e.Result = a.paths[i].result
+		subjects, depthOfEntry = a.walks[i].subjects, a.walks[i].depth
+	} else {
 		for _, cert := range presented {
 			// A subject that cannot be read is shown as an empty one: Err
 			// already says that the chain is refused.
@@ -49,7 +55,7 @@ func (x *X509) Explain(presented []*x509.Certificate) X509Explanation {
 		c := CertificateExplanation{Subject: subject.String()}
 		if i, ok := x.bySubject[subject.key]; ok {
 			c.Entry = x.entries[i].name
-			c.Decides = a.err == nil && depth == a.walk.depth
+			c.Decides = depth == depthOfEntry
 		}
 		e.Certificates = append(e.Certificates, c)
 	}

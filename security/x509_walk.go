@@ -1,6 +1,7 @@
 package security
 
 import (
+	"cmp"
 	"crypto/x509"
 	"fmt"
 	"math"
@@ -17,6 +18,7 @@ type subjectEntry struct {
 // walk is one verified chain, gone through from the leaf to the CA until an
 // entry matched.
 type walk struct {
+	chain    []*x509.Certificate
 	subjects []Subject // of every certificate of the chain
 	entry    int       // index of the entry that matched, -1 for none
 	depth    int       // of the certificate that matched; math.MaxInt for none
@@ -24,7 +26,7 @@ type walk struct {
 }
 
 func (x *X509) walk(chain []*x509.Certificate) (walk, error) {
-	w := walk{entry: -1, depth: math.MaxInt}
+	w := walk{chain: chain, entry: -1, depth: math.MaxInt}
 	for depth, cert := range chain {
 		subject, err := SubjectOf(cert.RawSubject)
 		if err != nil {
@@ -41,15 +43,12 @@ func (x *X509) walk(chain []*x509.Certificate) (walk, error) {
 	return w, nil
 }
 
-// betterThan chooses between chains for the same leaf, which there are when
+// compare orders the chains for the same leaf, of which there are several when
 // CAs are cross-signed or when an intermediate is trusted beside its root. The
-// match nearest to the leaf wins, and then the chain that holds longest, so
-// that the order in which the verifier found them does not matter.
-func (w walk) betterThan(o walk) bool {
-	if w.depth != o.depth {
-		return w.depth < o.depth
-	}
-	return w.expiry.After(o.expiry)
+// match nearest to the leaf comes first, and then the chain that holds longest,
+// so that the order in which the verifier found them does not matter.
+func (w walk) compare(o walk) int {
+	return cmp.Or(cmp.Compare(w.depth, o.depth), o.expiry.Compare(w.expiry))
 }
 
 func (w walk) result(entries []subjectEntry) Result {
