@@ -82,7 +82,7 @@ func (x *X509) AuthenticatesImmediately() bool { return true }
 // Warm implements [Warmer]: it verifies the chain now and remembers the answer.
 func (x *X509) Warm(c *Credentials) {
 	if len(c.PresentedChain) > 0 {
-		x.judge(c.PresentedChain)
+		_, _ = x.judge(c.PresentedChain) // remembers a refusal too
 	}
 }
 
