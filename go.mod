@@ -7,11 +7,13 @@ require (
 	github.com/eclipse/paho.golang v0.23.0
 	github.com/fsnotify/fsnotify v1.10.1
 	github.com/panjf2000/gnet/v2 v2.10.0
+	github.com/pelletier/go-toml/v2 v2.4.3
 	github.com/puzpuzpuz/xsync/v3 v3.5.1
 	github.com/spf13/cobra v1.10.2
 	github.com/valyala/bytebufferpool v1.0.0
 	go.yaml.in/yaml/v2 v2.4.2
 	golang.org/x/sys v0.30.0
+	golang.org/x/term v0.29.0
 	sigs.k8s.io/yaml v1.6.0
 )
 
