@@ -9,6 +9,7 @@ const (
 	methodX509                = "X509"
 	methodServiceAccountToken = "ServiceAccountToken"
 	methodCustom              = "Custom"
+	methodPasswordFile        = "PasswordFile" // ours; in the first preview usernamePassword
 )
 
 // authentication is a BrokerAuthentication.
@@ -30,6 +31,7 @@ var methodSpellings = []methodSpelling{
 	{methodX509, []string{"x509Credentials"}, []string{"x509Settings", "x509Credentials", "x509"}},
 	{methodServiceAccountToken, []string{"sat"}, []string{"serviceAccountTokenSettings", "serviceAccountToken", "sat"}},
 	{methodCustom, nil, []string{"customSettings", "custom"}},
+	{methodPasswordFile, []string{"UsernamePassword"}, []string{"passwordFileSettings", "usernamePassword"}},
 }
 
 func decodeAuthentication(d *decoder, spec *node) *authentication {
@@ -70,7 +72,7 @@ func (d *decoder) method(a *authentication, n *node, path string) {
 			settings[s.method] = pair{path, n}
 		}))
 	}
-	for _, removed := range []string{"usernamePassword", "svid"} {
+	for _, removed := range []string{"svid"} {
 		fields = append(fields, optional(removed, func(n *node, path string) {
 			d.notSupported(n, path, "", "use an X509 method")
 			settings[removed] = pair{path, n}
@@ -94,6 +96,8 @@ func (d *decoder) method(a *authentication, n *node, path string) {
 	switch method {
 	case methodX509:
 		a.methods = append(a.methods, d.x509(s.value, s.key))
+	case methodPasswordFile:
+		a.methods = append(a.methods, d.passwordFile(s.value, s.key))
 	case methodServiceAccountToken:
 		d.serviceAccountToken(s.value, s.key)
 		d.notSupported(n, path, method, "use an X509 method")
@@ -127,7 +131,7 @@ func (d *decoder) methodName(n *node, path, written string, settings map[string]
 		}
 	}
 	d.fail(n.get("method"), join(path, "method"), written, "is not an authentication method",
-		"use "+orList([]string{methodX509, methodServiceAccountToken, methodCustom}))
+		"use "+orList([]string{methodX509, methodServiceAccountToken, methodCustom, methodPasswordFile}))
 	return ""
 }
 

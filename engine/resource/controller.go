@@ -99,11 +99,13 @@ func (c *Controller) Run(ctx context.Context) error {
 	}
 }
 
-// reload takes over the directory if its contents have changed.
+// reload takes over the directory if its contents have changed, or if what they
+// come to has changed with time, as with a CRL that has become stale. The
+// watcher asks for it every 2 seconds.
 func (c *Controller) reload() {
 	s := scanDir(c.dir)
 	old := c.current.Load()
-	if old != nil && old.sum == s.sum {
+	if old != nil && old.sum == s.sum && !old.outdated(time.Now()) {
 		return
 	}
 	snapshot, problems := s.load(old)

@@ -1,7 +1,13 @@
 package resource
 
 import (
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/base64"
+	"encoding/pem"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -87,6 +93,19 @@ func issueCertificates() (c *certificates, err error) {
 	c.pem["fabrikam-root"] = c.fabrikam.CertPEM()
 	c.pem["fabrikam-intermediate"] = c.fabrikamIntermediate.CertPEM()
 	c.pem["contoso-root"] = c.contoso.CertPEM()
+	crl := func(number int64, thisUpdate, nextUpdate time.Time, extensions ...pkix.Extension) []byte {
+		der, e := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{
+			Number: big.NewInt(number), ThisUpdate: thisUpdate, NextUpdate: nextUpdate, ExtraExtensions: extensions,
+			RevokedCertificateEntries: []x509.RevocationListEntry{{SerialNumber: c.thermostat.Cert.SerialNumber, RevocationTime: thisUpdate}},
+		}, c.fabrikamIntermediate.Cert, c.fabrikamIntermediate.Key)
+		check(e)
+		return pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der})
+	}
+	now := time.Now()
+	c.pem["crl-1"] = crl(1, now.Add(-2*time.Hour), now.Add(time.Hour))
+	c.pem["crl-2"] = crl(2, now.Add(-time.Hour), now.Add(time.Hour))
+	c.pem["crl-stale"] = crl(3, time.Unix(0, 0), time.Unix(1e9, 0))
+	c.pem["crl-delta"] = crl(4, now, now.Add(time.Hour), pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 27}, Critical: true, Value: []byte{2, 1, 1}})
 	c.pem["damaged"] = append(c.fabrikam.CertPEM()[:200:200], '\n')
 	return c, err
 }

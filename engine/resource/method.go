@@ -2,6 +2,7 @@ package resource
 
 import (
 	"errors"
+	"maps"
 
 	"github.com/weirmq/weir/security"
 )
@@ -33,12 +34,18 @@ type resolvedMethod struct {
 	make func(d *decoder) security.Authenticator
 	// cas are the CAs of Clients that the port verifies for the method.
 	cas []certificateAuthority
+	// base is identity without what can be replaced in a method that stays; nil
+	// if there is nothing of the kind.
+	base any
+	// crls are the CRLs that the method goes by.
+	crls crlFiles
 }
 
 // builtMethod is a method that is ready to use.
 type builtMethod struct {
 	security.Authenticator
 	digest digest
+	base   digest // of resolvedMethod.base
 }
 
 // authentication makes the chain of methods, or takes over the one of before.
@@ -46,7 +53,7 @@ type builtMethod struct {
 func (b *builder) authentication(a *authentication) *Authentication {
 	d := b.decoder(a.object)
 	old := b.prev.authentications[a.object.Name]
-	built := &Authentication{Name: a.object.Name}
+	built := &Authentication{Name: a.object.Name, crls: make(crlFiles)}
 	var found []resolvedMethod
 	var digests []digest
 	for _, m := range a.methods {
@@ -60,6 +67,7 @@ func (b *builder) authentication(a *authentication) *Authentication {
 		found = append(found, r)
 		digests = append(digests, digestOf(r.identity))
 		built.cas = append(built.cas, r.cas...)
+		maps.Copy(built.crls, r.crls)
 	}
 	built.digest = digestOf(digests)
 	if old != nil && old.digest == built.digest {
@@ -70,7 +78,7 @@ func (b *builder) authentication(a *authentication) *Authentication {
 		if m == nil {
 			m = r.make(d)
 		}
-		built.methods = append(built.methods, builtMethod{m, digests[i]})
+		built.methods = append(built.methods, builtMethod{m, digests[i], digestOf(r.base)})
 	}
 	if d.errors > 0 {
 		return old

@@ -19,6 +19,7 @@ type x509Method struct {
 	node                *node  // the settings
 	trustedClientCACert string
 	entries             []security.X509Entry
+	revocation          *revocationSettings // nil: nothing is ever revoked
 }
 
 // x509 reads the settings of an X509 method.
@@ -35,6 +36,7 @@ func (d *decoder) x509(n *node, path string) *x509Method {
 			)
 			m.entries = append(m.entries, e)
 		})),
+		optional("revocation", d.revocation(&m.revocation)),
 		optional("attributes", func(n *node, path string) {
 			d.notSupported(n, path, "", "write the entries of the Secret under authorizationAttributes")
 		}),
@@ -71,18 +73,42 @@ func (m *x509Method) resolve(b *builder, d *decoder) (resolvedMethod, resolution
 		config.TrustedCAs = append(config.TrustedCAs, ca.certificate)
 		digests = append(digests, ca.digest)
 	}
-	return resolvedMethod{
-		identity: []any{methodX509, digests, m.entries},
-		cas:      cas,
-		make: func(d *decoder) security.Authenticator {
-			x, err := security.NewX509(config)
-			if err != nil {
-				d.configErrors(m.node, m.path, err)
-				return nil
-			}
+	r := resolvedMethod{base: []any{methodX509, digests, m.entries}, cas: cas}
+	old := b.prev.authentications[d.object.Name]
+	var revoked resolvedRevocation
+	if m.revocation != nil {
+		var how resolution
+		if revoked, how = m.revocation.resolve(b, d, cas, old); how != foundAll {
+			return resolvedMethod{}, how
+		}
+		config.Revocation, r.crls = revoked.set, revoked.crls
+	}
+	r.identity = []any{r.base, revoked.identity}
+	r.make = func(d *decoder) security.Authenticator {
+		if x := old.x509Of(digestOf(r.base)); x != nil {
+			return x.WithRevocation(config.Revocation)
+		}
+		x, err := security.NewX509(config)
+		if err != nil {
+			d.configErrors(m.node, m.path, err)
+			return nil
+		}
+		return x
+	}
+	return r, foundAll
+}
+
+// x509Of returns an X509 method of a, whatever is revoked in it.
+func (a *Authentication) x509Of(base digest) *security.X509 {
+	if a == nil {
+		return nil
+	}
+	for _, m := range a.methods {
+		if x, ok := m.Authenticator.(*security.X509); ok && m.base == base {
 			return x
-		},
-	}, foundAll
+		}
+	}
+	return nil
 }
 
 // withoutMissingCA takes the complaint about missing CA certificates out of an
@@ -113,6 +139,14 @@ func (a *Authentication) X509() []*security.X509 {
 type certificateAuthority struct {
 	certificate *x509.Certificate
 	digest      digest
+}
+
+func certificatesOf(cas []certificateAuthority) []*x509.Certificate {
+	certs := make([]*x509.Certificate, len(cas))
+	for i, ca := range cas {
+		certs[i] = ca.certificate
+	}
+	return certs
 }
 
 // certificateAuthorities returns the CA certificates of Clients in a ConfigMap.

@@ -114,6 +114,10 @@ func (b *builder) portTLS(d *decoder, p *Port) {
 				"has an X509 method, but the port has no TLS, in which alone a client can show a certificate", "add tls to the port")
 			p.close(PortClosed, "X509 authentication needs TLS")
 		}
+		if p.Authentication != nil && p.Authentication.hasPasswords() {
+			d.warn(w.node.get("authenticationRef"), join(w.path, "authenticationRef"), p.Authentication.Name,
+				"has clients send passwords, which everyone in between can read without TLS", "add tls to the port")
+		}
 		return
 	}
 	p.Secret = w.tls.secretRef

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"time"
 
 	"github.com/weirmq/weir/engine"
 	"github.com/weirmq/weir/security"
@@ -20,6 +21,7 @@ type Snapshot struct {
 	ports           []*Port
 	limits          engine.Limits
 	shared          engine.SharedStrategy
+	revise          time.Time // when it is to be built again; zero: only when files change
 }
 
 // PortState says whether a port is served.
@@ -74,6 +76,7 @@ type Authentication struct {
 	digest  digest
 	methods []builtMethod // in order
 	cas     []certificateAuthority
+	crls    crlFiles
 }
 
 // Authorization is a BrokerAuthorization, ready to use.
