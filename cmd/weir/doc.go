@@ -9,6 +9,7 @@
 //	                              kubectl's verbs on that directory
 //	weir pki root|intermediate|leaf|subject ...
 //	                              certificates for a tutorial or a test
+//	weir passwd FILE USER         password files
 //	weir version
 //
 // The directory is the whole configuration: a running weir serve notices what
@@ -28,5 +29,5 @@
 // calls of packages engine, engine/resource, security and security/pki, whose
 // comments say what is borrowed and what is safe for concurrent use. An error
 // names the file or flag, what is wrong with it, and what would be right; no
-// private key is ever part of one.
+// private key and no password is ever part of one.
 package main
