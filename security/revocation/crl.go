@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -230,4 +231,28 @@ func (c *CRL) signedBy(issuer *x509.Certificate) bool {
 	c.signer = bytes.Clone(issuer.RawSubjectPublicKeyInfo)
 	c.signature, c.signed = nil, nil
 	return true
+}
+
+// Version says which of the CRLs of its CA this is, for messages.
+func (c *CRL) Version() string {
+	if c.Number == nil {
+		return "of " + c.ThisUpdate.UTC().Format(time.RFC3339)
+	}
+	return "number " + shorten(c.Number.Text(10))
+}
+
+// Newest returns the CRLs without those that another one of the same CA has
+// replaced.
+func Newest(crls []*CRL) []*CRL {
+	var newest []*CRL
+	for _, c := range crls {
+		i := slices.IndexFunc(newest, c.sameIssuer)
+		switch {
+		case i < 0:
+			newest = append(newest, c)
+		case newest[i].OlderThan(c):
+			newest[i] = c
+		}
+	}
+	return newest
 }

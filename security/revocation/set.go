@@ -88,7 +88,7 @@ func (s *Set) checkCRL(cert, issuer *x509.Certificate, at time.Time) error {
 	case c == nil:
 		return nil
 	case c.revoked.has(cert.SerialNumber):
-		return revoked(cert, "by CRL %s of %s", number(c), c.Source)
+		return revoked(cert, "by CRL %s of %s", c.Version(), c.Source)
 	case s.onStale == DenyStale && c.Stale(at):
 		return unknown(issuer, "its CRL, %s, is good from %s to %s", c.Source,
 			c.ThisUpdate.UTC().Format(time.RFC3339), c.NextUpdate.UTC().Format(time.RFC3339))
@@ -162,13 +162,6 @@ func unknown(issuer *x509.Certificate, format string, args ...any) *security.Den
 		Reason: fmt.Sprintf("client certificate: whether %q has revoked it is not known: ", shorten(issuer.Subject.String())) +
 			fmt.Sprintf(format, args...),
 	}
-}
-
-func number(c *CRL) string {
-	if c.Number == nil {
-		return "without a number"
-	}
-	return "number " + shorten(c.Number.Text(10))
 }
 
 // shorten bounds what others have written.
