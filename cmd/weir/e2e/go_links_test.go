@@ -45,6 +45,9 @@ func connectPaho(t testing.TB, conn net.Conn, c client) (link, byte, error) {
 	if c.userName != "" {
 		connect.UsernameFlag, connect.Username = true, c.userName
 	}
+	if c.password != "" {
+		connect.PasswordFlag, connect.Password = true, []byte(c.password)
+	}
 	if c.will != "" {
 		connect.WillMessage = &paho.WillMessage{Topic: c.will, Payload: []byte("gone")}
 	}
@@ -112,6 +115,9 @@ func connectRaw(t testing.TB, conn net.Conn, c client) (link, byte, error) {
 	connect := &codec.Connect{Version: codec.V311, ClientID: []byte(c.clientID()), CleanStart: true, KeepAlive: 60}
 	if c.userName != "" {
 		connect.HasUserName, connect.UserName = true, []byte(c.userName)
+	}
+	if c.password != "" {
+		connect.HasPassword, connect.Password = true, []byte(c.password)
 	}
 	if c.will != "" {
 		connect.HasWill, connect.Will.TopicName, connect.Will.Payload = true, []byte(c.will), []byte("gone")

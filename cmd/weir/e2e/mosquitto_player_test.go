@@ -53,6 +53,9 @@ func (p *mosquittoPlayer) options(c client) []string {
 	if c.userName != "" {
 		options = append(options, "-u", c.userName)
 	}
+	if c.password != "" {
+		options = append(options, "-P", c.password)
+	}
 	if c.will != "" {
 		options = append(options, "--will-topic", c.will, "--will-payload", "gone")
 	}
@@ -112,14 +115,16 @@ func subscribed(c client, want []byte, filters []string, n int) []string {
 
 // turnedAway are the lines of a CONNECT that is refused.
 func turnedAway(c client, want byte) []string {
-	reason := "Connection error: Not authorized"
-	if c.v311 {
-		reason = "Connection error: Connection Refused: not authorised." //nolint:misspell // as mosquitto has it
-	}
+	reason := map[byte]string{
+		notAuthorized: "Not authorized",
+		badUserName:   "Bad User Name or Password",
+		refusedV311:   "Connection Refused: not authorised.", //nolint:misspell // as mosquitto has it
+		badUserV311:   "Connection Refused: bad user name or password.",
+	}[want]
 	return []string{
 		fmt.Sprintf("Client %s sending CONNECT", c.clientID()),
 		fmt.Sprintf("Client %s received CONNACK (%d)", c.clientID(), want),
-		reason,
+		"Connection error: " + reason,
 	}
 }
 

@@ -6,8 +6,10 @@ const (
 	grantedQoS1      = 1
 	notAuthorized    = 135
 	sessionTakenOver = 142
+	badUserName      = 134
 
 	refusedV311 = 5   // CONNACK of MQTT 3.1.1: not authorized
+	badUserV311 = 4   // CONNACK of MQTT 3.1.1: bad user name or password
 	failureV311 = 128 // SUBACK of MQTT 3.1.1
 )
 
@@ -19,6 +21,7 @@ type client struct {
 	name     string // of its certificate, and its Client Identifier
 	id       string // its Client Identifier, if that is another
 	userName string
+	password string // "": none
 	will     string // Topic Name of its Will
 	trusts   string // who issued the Server's certificate; contoso_root_ca if ""
 	plain    bool   // no TLS

@@ -16,6 +16,7 @@ var installing = map[string]string{
 	"stdbuf":        "apt-get install coreutils",
 	"node":          "https://nodejs.org, version 16 or later",
 	"npm":           "with node",
+	"openssl":       "apt-get install openssl",
 	"step":          "go install github.com/smallstep/cli/cmd/step@v0.21.0",
 }
 
