@@ -9,8 +9,9 @@
 // nothing in the Credentials it could judge answers [ErrNotRelevant] and the
 // next is asked; any other answer is final, so a Client with one bad
 // credential is never rescued by a later method. [X509] is the method that
-// reads TLS client certificates. A [Reauthenticator] lets its Clients replace a
-// credential before it ends.
+// reads TLS client certificates, and asks a [Revocation] which have been taken
+// back; package passwords has a method for User Names and Passwords. A
+// [Reauthenticator] lets its Clients replace a credential before it ends.
 //
 // # May they
 //

@@ -38,6 +38,31 @@
 // with a Custom method and without X509 asks for certificates and takes any: the
 // custom authentication server is shown them, and judges.
 //
+// # Passwords
+//
+// Method PasswordFile is ours: the User Names and Passwords of a Secret, under
+// its key passwords.toml, as package security/passwords reads them. The first preview
+// had it under another name, which is read as well.
+//
+//	authenticationMethods:
+//	- method: PasswordFile     # also UsernamePassword
+//	  passwordFileSettings:    # also usernamePassword, without a method
+//	    secretRef: users       # also secretName
+//
+// # Revocation
+//
+// x509Settings may have the field revocation, also ours:
+//
+//	revocation:
+//	  crlRef: fabrikam-crls    # a ConfigMap; under each key CRLs, in PEM or DER
+//	  denyListRef: deny-list   # a ConfigMap; under each key a deny list
+//	  onStaleCRL: Deny         # or Allow
+//
+// What the lists are is said in package security/revocation. A CRL whose time is
+// over denies its CA's Clients, those that are connected too, or with onStaleCRL
+// Allow goes on to count. A CRL that cannot be read, or that is older than the one in
+// force, is an error like any other: the last good one stays in force.
+//
 // # What is in force
 //
 // [Load] always yields a [Snapshot], and it fails closed:
