@@ -9,107 +9,101 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	// acceptBatch is the number of connections that a loop accepts in a turn.
-	acceptBatch = 64
-	// acceptSlack is by how many connections more than the loop with the
-	// fewest a loop may have and still serve what it accepts itself: handing a
-	// connection over costs a wake-up.
-	acceptSlack = 8
-)
+// acceptBatch is the number of connections that are accepted in a cycle.
+const acceptBatch = 64
 
-// acceptor accepts the connections of one port on one loop. All loops wait for
-// the same socket, and whichever is idle is woken.
+// acceptor accepts the connections of one port, on the first executor.
 type acceptor struct {
-	poller *poller
-	port   *port
-	fd     int32
-	delay  time.Duration // after accepting failed
-	gone   bool
+	executor *executor
+	port     *port
+	fd       int32
+	delay    time.Duration // after accepting failed
+	gone     bool
 }
 
-// accept has the loops accept the connections of a port without TLS: a
-// handshake has to be on a goroutine, so there is nothing to gain with TLS.
+// accept accepts the connections of a port without TLS: a handshake has to be
+// on a goroutine, so there is nothing to gain with TLS.
 func (r *epollReactor) accept(p *port) (stop func(), ok bool) {
-	fd, ok := listeningDescriptor(p.listener)
-	if !ok || p.tls.Load() != nil {
+	if p.tls.Load() != nil {
 		return nil, false
 	}
-	acceptors := make([]*acceptor, len(r.pollers))
-	for i, po := range r.pollers {
-		acceptors[i] = &acceptor{poller: po, port: p, fd: fd}
-		po.loop.post(func(*loop) { acceptors[i].begin() })
+	fd, ok := takeSocket(p.listener)
+	if !ok {
+		return nil, false
 	}
-	return func() { r.stopAccepting(acceptors) }, true
+	a := &acceptor{executor: r.executors[0], port: p, fd: fd}
+	a.executor.post(a.begin)
+	return func() { r.stopAccepting(a) }, true
 }
 
-// stopAccepting returns when no loop uses the socket any more.
-func (r *epollReactor) stopAccepting(acceptors []*acceptor) {
+// stopAccepting returns when the socket is no longer in use.
+func (r *epollReactor) stopAccepting(a *acceptor) {
+	defer func() { _ = syscall.Close(int(a.fd)) }()
 	if !r.stopping.TryRLock() {
 		return // the loops have ended
 	}
 	defer r.stopping.RUnlock()
-	ended := make(chan struct{}, len(acceptors))
-	for _, a := range acceptors {
-		a.poller.loop.post(func(*loop) {
-			a.pause()
-			a.gone = true
-			ended <- struct{}{}
-		})
-	}
-	for range acceptors {
-		<-ended
-	}
+	ended := make(chan struct{})
+	a.executor.post(func() {
+		a.pause()
+		a.gone = true
+		close(ended)
+	})
+	<-ended
 }
 
-// listeningDescriptor returns the descriptor of a socket that connections can
-// be accepted from. It stays ln's.
-func listeningDescriptor(ln net.Listener) (fd int32, ok bool) {
-	var raw syscall.RawConn
-	var err error
-	switch ln := ln.(type) {
-	case *net.TCPListener:
-		raw, err = ln.SyscallConn()
-	case *net.UnixListener:
-		raw, err = ln.SyscallConn()
-	default:
+// takeSocket takes the socket from a TCP listener, which is closed then. Go's
+// own poller would go on to report each connection, to a thread that it wakes
+// for that. A listener of another kind is left alone.
+func takeSocket(ln net.Listener) (fd int32, ok bool) {
+	tcp, ok := ln.(*net.TCPListener)
+	if !ok {
 		return -1, false
 	}
+	raw, err := tcp.SyscallConn()
 	if err != nil {
 		return -1, false
 	}
-	err = raw.Control(func(d uintptr) {
-		fd = int32(d)
-		if _, tcp := ln.(*net.TCPListener); tcp {
-			// Connections inherit it: one system call less for each.
-			err = unix.SetsockoptInt(int(d), unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	taken := -1
+	controlled := raw.Control(func(original uintptr) {
+		if taken, err = unix.FcntlInt(original, unix.F_DUPFD_CLOEXEC, 0); err != nil {
+			return
 		}
+		// Connections inherit it: one system call less for each.
+		err = unix.SetsockoptInt(taken, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	})
-	return fd, err == nil
+	if controlled != nil || err != nil {
+		if taken >= 0 {
+			_ = syscall.Close(taken)
+		}
+		return -1, false
+	}
+	_ = ln.Close()
+	return int32(taken), true
 }
 
 func (a *acceptor) begin() {
 	if a.gone {
 		return
 	}
-	if err := a.poller.control(unix.EPOLL_CTL_ADD, a.fd, unix.EPOLLIN|unix.EPOLLEXCLUSIVE, aboutListener); err != nil {
-		a.port.engine.log.Error("cannot accept", "listener", a.port.name, "loop", a.poller.loop.index, "error", err)
+	if err := control(a.executor.hub, unix.EPOLL_CTL_ADD, a.fd, unix.EPOLLIN, aboutListener); err != nil {
+		a.port.engine.log.Error("cannot accept", "listener", a.port.name, "error", err)
 		return
 	}
-	a.poller.acceptors[a.fd] = a
+	a.executor.acceptors[a.fd] = a
 }
 
 func (a *acceptor) pause() {
-	if a.poller.acceptors[a.fd] == a {
-		delete(a.poller.acceptors, a.fd)
-		_ = a.poller.control(unix.EPOLL_CTL_DEL, a.fd, 0, aboutListener) // it is there
+	if a.executor.acceptors[a.fd] == a {
+		delete(a.executor.acceptors, a.fd)
+		_ = control(a.executor.hub, unix.EPOLL_CTL_DEL, a.fd, 0, aboutListener) // it is there
 	}
 }
 
 // pauseFor leaves Clients in the backlog for a while.
 func (a *acceptor) pauseFor(d time.Duration) {
 	a.pause()
-	time.AfterFunc(d, func() { a.poller.loop.post(func(*loop) { a.begin() }) })
+	time.AfterFunc(d, func() { a.executor.post(a.begin) })
 }
 
 // accept takes the connections that wait, up to a bound.
@@ -142,31 +136,22 @@ func (a *acceptor) accept() {
 	}
 }
 
-// take serves a connection here, or on the loop that has much fewer.
+// take has the loop with the fewest connections serve one more.
 func (a *acceptor) take(fd int, sa syscall.Sockaddr) {
-	p, here := a.port, a.poller
-	t := &epollTransport{fd: int32(fd), peer: addrPort(sa)}
-	if !t.peer.IsValid() {
-		t.remote = a.port.listener.Addr() // a Unix socket, whose peers have no name
-	}
+	p, to := a.port, a.executor.reactor.fewest()
+	t := &epollTransport{poller: to, fd: int32(fd), peer: addrPort(sa)}
 	if reason, ok := p.admit(); !ok {
 		_ = syscall.Close(fd)
 		p.gone()
 		p.engine.closedEarly(p, t.remoteAddr(), reason, "")
 		return
 	}
-	t.poller = here
-	if least := here.reactor.fewest(); here.connections.Load() > least.connections.Load()+acceptSlack {
-		t.poller = least
-		least.expect(t)
-		least.loop.post(func(*loop) {
-			least.arrived(t)
-			least.serve(t, p, nil)
-		})
+	if to.executor.Load() != a.executor {
+		to.post(t, p, nil)
 		return
 	}
-	here.connections.Add(1)
-	here.serve(t, p, nil)
+	to.connections.Add(1)
+	to.arrivals = append(to.arrivals, arrival{t, p})
 }
 
 func addrPort(sa syscall.Sockaddr) netip.AddrPort {

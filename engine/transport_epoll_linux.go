@@ -37,7 +37,7 @@ func (t *epollTransport) write(b []byte) error {
 		switch {
 		case errno == syscall.EAGAIN:
 			t.keep(b)
-			return t.poller.control(unix.EPOLL_CTL_MOD, t.fd, unix.EPOLLIN|unix.EPOLLOUT, aboutConnection)
+			return control(t.poller.epoll, unix.EPOLL_CTL_MOD, t.fd, unix.EPOLLIN|unix.EPOLLOUT, aboutConnection)
 		case errno == syscall.EINTR:
 		case errno != 0:
 			return errno
@@ -73,7 +73,7 @@ func (t *epollTransport) drain() {
 		}
 	}
 	t.waiting, t.sent = nil, 0
-	if err := t.poller.control(unix.EPOLL_CTL_MOD, t.fd, unix.EPOLLIN, aboutConnection); err != nil {
+	if err := control(t.poller.epoll, unix.EPOLL_CTL_MOD, t.fd, unix.EPOLLIN, aboutConnection); err != nil {
 		t.poller.loop.lost(t.conn)
 	}
 }
@@ -106,7 +106,7 @@ func (t *epollTransport) remoteAddr() net.Addr {
 // move takes the socket from one epoll instance to another.
 func (t *epollTransport) move(c *conn, to *loop) {
 	from, next := t.poller, t.poller.reactor.pollers[to.index]
-	_ = from.control(unix.EPOLL_CTL_DEL, t.fd, 0, aboutConnection) // it is there
+	_ = control(from.epoll, unix.EPOLL_CTL_DEL, t.fd, 0, aboutConnection) // it is there
 	from.transports[t.fd] = nil
 	from.connections.Add(-1)
 	t.poller = next

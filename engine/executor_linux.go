@@ -1,0 +1,333 @@
+package engine
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// executor is a goroutine that runs loops. There could be one for each, and
+// there is when there is work for all: but loops that have little to do are
+// cheaper to run on one thread, where a message from one to another wakes
+// nobody. So all loops begin on the first executor, an executor that is busy
+// gives half of its loops to another one if the machine has a processor to
+// spare, and one that is idle gives its loops back. What belongs to a loop
+// never changes.
+//
+// It waits for a hub, an epoll instance that reports those of its pollers with
+// events. For an engine of one loop that would be a detour, so there the hub is
+// the poller's own instance.
+type executor struct {
+	reactor *epollReactor
+	index   int
+	hub     int
+	bell    int // an eventfd
+	pollers []*poller
+	events  []unix.EpollEvent
+	buffer  []byte // what a connection is read into
+
+	// acceptors is by descriptor, on the first executor only.
+	acceptors map[int32]*acceptor
+
+	// asleep is set while the executor waits, or is about to: who clears it
+	// rings the bell.
+	asleep, stop atomic.Bool
+	// running is set from when the goroutine is started until it gives its loops
+	// away.
+	running atomic.Bool
+
+	mu    sync.Mutex
+	tasks []func() // to run between turns
+
+	// How it was spent, to decide on placement.
+	since     int64 // the beginning of the window
+	waited    int64 // in it
+	hot, cold int   // windows in a row
+	idleTicks int64 // of the machine, when it became hot
+	hotSince  int64
+	load      atomic.Int64 // of the last window, per mille
+	loadAt    atomic.Int64
+}
+
+const (
+	// readBytes is how much of one connection is read in one turn.
+	readBytes = 128 << 10
+	// passes is how often loops answer each other before events are looked at.
+	passes = 4
+
+	// loadWindow is what the load is measured over.
+	loadWindow = 100 * time.Millisecond
+	hotLoad    = 0.85
+	coldLoad   = 0.30
+	hotWindows = 2
+	// coldWindows is longer: spreading helps now, and gathering has time.
+	coldWindows = 5
+)
+
+// move is a decision about placement.
+type move byte
+
+const (
+	stay move = iota
+	spread
+	gather
+)
+
+func newExecutor(r *epollReactor, index int) (x *executor, err error) {
+	x = &executor{
+		reactor: r, index: index, hub: -1, bell: -1,
+		events:    make([]unix.EpollEvent, pollBatch),
+		buffer:    make([]byte, readBytes),
+		acceptors: make(map[int32]*acceptor),
+	}
+	if len(r.engine.loops) == 1 {
+		x.hub = r.pollers[0].epoll
+	} else if x.hub, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return nil, err
+	}
+	if x.bell, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err == nil {
+		// Edge-triggered, it need not be read.
+		err = control(x.hub, unix.EPOLL_CTL_ADD, int32(x.bell), unix.EPOLLIN|unix.EPOLLET, aboutBell)
+	}
+	if err != nil {
+		x.release()
+		return nil, err
+	}
+	return x, nil
+}
+
+func (x *executor) release() {
+	if x.bell >= 0 {
+		_ = syscall.Close(x.bell)
+	}
+	if len(x.reactor.engine.loops) > 1 {
+		_ = syscall.Close(x.hub)
+	}
+	x.bell, x.hub = -1, -1
+}
+
+// wake is safe for concurrent use.
+func (x *executor) wake() {
+	if x.asleep.CompareAndSwap(true, false) && x.reactor.stopping.TryRLock() {
+		x.ring()
+		x.reactor.stopping.RUnlock()
+	}
+}
+
+func (x *executor) ring() {
+	one := [8]byte{1, 1} // any number, in either byte order
+	_, _ = rawWrite(int32(x.bell), one[:])
+}
+
+// post has task run on the executor between turns. Safe for concurrent use.
+func (x *executor) post(task func()) {
+	x.mu.Lock()
+	x.tasks = append(x.tasks, task)
+	x.mu.Unlock()
+	x.wake()
+}
+
+func (x *executor) runTasks() {
+	x.mu.Lock()
+	tasks := x.tasks
+	x.tasks = nil
+	x.mu.Unlock()
+	for _, task := range tasks {
+		task()
+	}
+}
+
+// run is the goroutine. It ends when the reactor stops or the executor has no
+// loops left.
+func (x *executor) run() {
+	r := x.reactor
+	x.since, x.waited, x.hot, x.cold = r.now(), 0, 0, 0
+	now := x.since
+	for !x.stop.Load() {
+		x.runTasks()
+		timeout := x.timeout(now)
+		x.asleep.Store(true)
+		if x.pending(now) {
+			timeout = 0
+		}
+		n, err := unix.EpollWait(x.hub, x.events, timeout)
+		x.asleep.Store(false)
+		if err != nil && err != unix.EINTR {
+			r.engine.log.Error("epoll_wait failed", "executor", x.index, "error", err)
+			return
+		}
+		before := now
+		now = r.now()
+		if timeout != 0 {
+			x.waited += now - before
+		}
+		x.cycle(x.events[:max(n, 0)], now)
+		now = r.now()
+		if now-x.since >= int64(r.window) && !x.balance(now) {
+			return
+		}
+	}
+}
+
+// timeout is how long to wait, in milliseconds.
+func (x *executor) timeout(now int64) int {
+	next := now + int64(time.Hour)
+	if x.index > 0 {
+		next = now + int64(x.reactor.window) // to find out that it is idle
+	}
+	for _, p := range x.pollers {
+		if p.alarm != 0 {
+			next = min(next, p.alarm)
+		}
+	}
+	if next <= now {
+		return 0
+	}
+	return int((next - now + int64(time.Millisecond) - 1) / int64(time.Millisecond))
+}
+
+// pending reports whether there is something to do besides events.
+func (x *executor) pending(now int64) bool {
+	x.mu.Lock()
+	tasks := len(x.tasks)
+	x.mu.Unlock()
+	return tasks > 0 || slices.ContainsFunc(x.pollers, func(p *poller) bool { return !p.idle(now) })
+}
+
+// cycle runs a turn of each loop that has something to do.
+func (x *executor) cycle(events []unix.EpollEvent, now int64) {
+	direct := len(x.reactor.pollers) == 1
+	for i := range events {
+		switch ev := &events[i]; ev.Pad {
+		case aboutListener:
+			if a := x.acceptors[ev.Fd]; a != nil {
+				a.accept()
+			}
+		case aboutPoller:
+			p := x.reactor.pollers[ev.Fd]
+			if n, err := unix.EpollWait(p.epoll, p.events, 0); err == nil {
+				p.turn(p.events[:n], x.buffer)
+			}
+		}
+	}
+	if direct && len(events) > 0 {
+		x.pollers[0].turn(events, x.buffer)
+	}
+	for range passes {
+		quiet := true
+		for _, p := range x.pollers {
+			if !p.idle(now) {
+				p.turn(nil, x.buffer)
+				quiet = false
+			}
+		}
+		if quiet {
+			return
+		}
+	}
+}
+
+// adopt takes over pollers that nobody runs.
+func (x *executor) adopt(pollers []*poller) error {
+	for _, p := range pollers {
+		if len(x.reactor.pollers) > 1 {
+			ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(p.loop.index), Pad: aboutPoller}
+			if err := unix.EpollCtl(x.hub, unix.EPOLL_CTL_ADD, p.epoll, &ev); err != nil {
+				return err
+			}
+		}
+		p.executor.Store(x)
+		x.pollers = append(x.pollers, p)
+	}
+	return nil
+}
+
+// abandon lets go of the pollers from n on.
+func (x *executor) abandon(n int) []*poller {
+	given := slices.Clone(x.pollers[n:])
+	for _, p := range given {
+		_ = control(x.hub, unix.EPOLL_CTL_DEL, int32(p.epoll), 0, aboutPoller) // it is there
+	}
+	x.pollers = slices.Delete(x.pollers, n, len(x.pollers))
+	return given
+}
+
+// balance ends a window, and returns false if the executor has given its loops
+// away.
+func (x *executor) balance(now int64) (goOn bool) {
+	elapsed := now - x.since
+	busy := 1 - float64(x.waited)/float64(elapsed)
+	x.since, x.waited = now, 0
+	x.load.Store(int64(busy * 1000))
+	x.loadAt.Store(now)
+	switch x.reactor.placement(x, busy) {
+	case spread:
+		x.giveHalf()
+	case gather:
+		first, given := x.reactor.executors[0], x.abandon(0)
+		x.running.Store(false)
+		first.post(func() { first.mustAdopt(given) })
+		return false
+	}
+	return true
+}
+
+// place decides by what the machine has to spare.
+func (x *executor) place(busy float64) move {
+	now := x.since
+	switch {
+	case busy >= hotLoad:
+		x.cold = 0
+		if len(x.pollers) == 1 {
+			return stay
+		}
+		if x.hot++; x.hot == 1 {
+			x.idleTicks, x.hotSince = x.reactor.idle(), now
+		}
+		if x.hot > hotWindows {
+			x.hot = 0
+			// With no processor to spare another thread only gets in the way.
+			if idle := time.Duration(x.reactor.idle()-x.idleTicks) * tick; int64(idle) >= (now-x.hotSince)/2 {
+				return spread
+			}
+		}
+	case busy < coldLoad:
+		x.hot = 0
+		x.cold++
+		if x.index > 0 && x.cold >= coldWindows && x.reactor.executors[0].isCold(now) {
+			return gather
+		}
+	default:
+		x.hot, x.cold = 0, 0
+	}
+	return stay
+}
+
+// isCold reports whether the executor has little to do. Safe for concurrent use.
+func (x *executor) isCold(now int64) bool {
+	return x.load.Load() < coldLoad*1000 || now-x.loadAt.Load() > 2*int64(loadWindow)
+}
+
+// giveHalf has another executor run half of the loops, if one is free.
+func (x *executor) giveHalf() {
+	for _, other := range x.reactor.executors {
+		if len(x.pollers) > 1 && other.running.CompareAndSwap(false, true) {
+			other.mustAdopt(x.abandon(len(x.pollers) / 2))
+			x.reactor.running.Go(other.run)
+			return
+		}
+	}
+}
+
+// mustAdopt is adopt where it worked before: only memory of the kernel's can
+// be wanting, and then the loops must be run all the same.
+func (x *executor) mustAdopt(pollers []*poller) {
+	for x.adopt(pollers) != nil {
+		pollers = slices.DeleteFunc(slices.Clone(pollers), func(p *poller) bool { return slices.Contains(x.pollers, p) })
+		time.Sleep(time.Millisecond)
+	}
+}

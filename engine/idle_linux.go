@@ -1,0 +1,35 @@
+package engine
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+	"time"
+)
+
+// tick is the unit of times in /proc/stat, see proc(5).
+const tick = 10 * time.Millisecond
+
+// machineIdle returns for how many ticks the processors have been idle, all
+// together. Where it cannot be known it is as if one always were.
+func machineIdle() int64 {
+	stat, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return int64(time.Duration(time.Now().UnixNano()) / tick)
+	}
+	return idleIn(stat)
+}
+
+// idleIn reads the fourth number of the first line: "cpu user nice system idle".
+func idleIn(stat []byte) int64 {
+	line, _, _ := bytes.Cut(stat, []byte("\n"))
+	fields := bytes.Fields(line)
+	if len(fields) < 5 {
+		return 0
+	}
+	n, err := strconv.ParseInt(string(fields[4]), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}

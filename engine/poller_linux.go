@@ -1,0 +1,197 @@
+package engine
+
+import (
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weirmq/weir/tlsstate"
+)
+
+// poller is the part of the reactor that belongs to one loop: its connections,
+// in an epoll instance of its own. Its fields are the loop's, unless they say
+// otherwise; which goroutine that is decides the executor.
+type poller struct {
+	reactor *epollReactor
+	loop    *loop
+	epoll   int
+	alarm   int64
+	events  []unix.EpollEvent
+
+	// transports is by descriptor. An event for one that is closed finds
+	// nothing here, or the next connection of that number, which then has
+	// nothing to read: that is harmless.
+	transports []*epollTransport
+	// arrivals were accepted on the loop's goroutine, before its turn.
+	arrivals []arrival
+
+	// connections is how many there are, those on their way here included.
+	connections atomic.Int64
+	// rung is set when the loop has something to do besides events.
+	rung atomic.Bool
+	// executor runs the loop. It may be wrong for whoever is not on it.
+	executor atomic.Pointer[executor]
+
+	mu       sync.Mutex
+	expected map[*epollTransport]bool // posted, and not here yet
+}
+
+type arrival struct {
+	transport *epollTransport
+	port      *port
+}
+
+// pollBatch is the number of events that one turn handles at most.
+const pollBatch = 256
+
+func newPoller(r *epollReactor, l *loop) (*poller, error) {
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	return &poller{
+		reactor: r, loop: l, epoll: epoll,
+		events:   make([]unix.EpollEvent, pollBatch),
+		expected: make(map[*epollTransport]bool),
+	}, nil
+}
+
+func (p *poller) release() {
+	for fd, t := range p.transports {
+		if t != nil {
+			_ = syscall.Close(fd)
+		}
+	}
+	for t := range p.expected {
+		_ = syscall.Close(int(t.fd))
+	}
+	for _, a := range p.arrivals {
+		_ = syscall.Close(int(a.transport.fd))
+	}
+	p.transports, p.expected, p.arrivals = nil, nil, nil
+	_ = syscall.Close(p.epoll)
+}
+
+// wake is safe for concurrent use. The order matters: an executor that takes
+// the poller over meanwhile looks at rung before it waits.
+func (p *poller) wake() {
+	p.rung.Store(true)
+	p.executor.Load().wake()
+}
+
+// turn handles what epoll_wait returned, and what is due, in one turn of the
+// loop.
+func (p *poller) turn(events []unix.EpollEvent, buffer []byte) {
+	l := p.loop
+	l.begin()
+	for i, a := range p.arrivals {
+		p.arrivals[i] = arrival{}
+		p.serve(a.transport, a.port, nil)
+	}
+	p.arrivals = p.arrivals[:0]
+	for i := range events {
+		if ev := &events[i]; ev.Pad == aboutConnection {
+			p.ready(ev.Fd, ev.Events, buffer)
+		}
+	}
+	due := p.alarm != 0 && l.now >= p.alarm
+	if due {
+		p.alarm = 0
+	}
+	if p.rung.Swap(false) || due {
+		l.due()
+	}
+	l.end()
+}
+
+// idle reports whether a turn without events would have nothing to do.
+func (p *poller) idle(now int64) bool {
+	return len(p.arrivals) == 0 && !p.rung.Load() && (p.alarm == 0 || now < p.alarm)
+}
+
+// ready handles a connection that can be read or written.
+func (p *poller) ready(fd int32, events uint32, buffer []byte) {
+	t := p.at(fd)
+	if t == nil {
+		return
+	}
+	if events&unix.EPOLLOUT != 0 {
+		t.drain()
+	}
+	if events&^unix.EPOLLOUT == 0 {
+		return
+	}
+	n, errno := rawRead(fd, buffer)
+	switch {
+	case errno == syscall.EAGAIN || errno == syscall.EINTR:
+	case errno != 0 || n == 0:
+		t.waiting, t.sent = nil, 0 // nobody is going to take it
+		p.loop.lost(t.conn)
+	default:
+		p.loop.receive(t.conn, buffer[:n])
+	}
+}
+
+func (p *poller) at(fd int32) *epollTransport {
+	if int(fd) >= len(p.transports) {
+		return nil
+	}
+	return p.transports[fd]
+}
+
+// post has the loop serve a connection of port. Safe for concurrent use.
+func (p *poller) post(t *epollTransport, port *port, tc *tlsstate.Conn) {
+	p.expect(t)
+	p.loop.post(func(*loop) {
+		p.arrived(t)
+		p.serve(t, port, tc)
+	})
+}
+
+// expect notes a connection that is posted here, so that its descriptor is not
+// lost if the loop ends first. Safe for concurrent use.
+func (p *poller) expect(t *epollTransport) {
+	p.connections.Add(1)
+	p.mu.Lock()
+	p.expected[t] = true
+	p.mu.Unlock()
+}
+
+func (p *poller) arrived(t *epollTransport) {
+	p.mu.Lock()
+	delete(p.expected, t)
+	p.mu.Unlock()
+}
+
+// serve begins to serve a connection of port.
+func (p *poller) serve(t *epollTransport, port *port, tc *tlsstate.Conn) {
+	c := newConn(port, t, tc)
+	t.conn = c
+	if err := p.add(t); err != nil {
+		t.discard()
+		port.gone()
+		port.engine.closedEarly(port, t.remoteAddr(), CloseConnectionLost, err.Error())
+		return
+	}
+	p.loop.openedInTurn(c)
+	if tc != nil {
+		// Bytes read during the handshake may hold a whole CONNECT, and no
+		// event will announce them.
+		p.loop.receive(c, nil)
+	}
+}
+
+// add has events of t reported.
+func (p *poller) add(t *epollTransport) error {
+	if err := control(p.epoll, unix.EPOLL_CTL_ADD, t.fd, unix.EPOLLIN, aboutConnection); err != nil {
+		return err
+	}
+	for int(t.fd) >= len(p.transports) {
+		p.transports = append(p.transports, nil)
+		p.transports = p.transports[:cap(p.transports)]
+	}
+	p.transports[t.fd] = t
+	return nil
+}
