@@ -1,0 +1,265 @@
+package serviceaccount
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weirmq/weir/security"
+)
+
+var (
+	_ security.Reauthenticator = (*Authenticator)(nil)
+	_ security.MethodHandler   = (*Authenticator)(nil)
+)
+
+func TestATokenIsRelevantInTheAuthenticationData(t *testing.T) {
+	c := newClock()
+	token := tokenFor(t, time.Hour)
+	for _, row := range []struct {
+		name           string
+		credentials    security.Credentials
+		strict, legacy bool // relevant without and with the switch
+	}{
+		{"K8S-SAT", security.Credentials{AuthenticationMethod: "K8S-SAT", AuthenticationData: []byte(token)}, true, true},
+		{"K8S-SAT and a User Name, which does not matter", security.Credentials{AuthenticationMethod: "K8S-SAT", AuthenticationData: []byte(token), UserName: "me", HasUserName: true}, true, true},
+		{"another letter case", security.Credentials{AuthenticationMethod: "k8s-sat", AuthenticationData: []byte(token)}, false, false},
+		{"another method", security.Credentials{AuthenticationMethod: "SCRAM", AuthenticationData: []byte(token)}, false, false},
+		{"User Name $sat", security.Credentials{UserName: "$sat", Password: []byte(token)}, false, true},
+		{"User Name that begins with K8S-SAT", security.Credentials{UserName: "K8S-SAT-1", Password: []byte(token)}, false, true},
+		{"another User Name that begins with $sat", security.Credentials{UserName: "$saturn", Password: []byte(token)}, false, false},
+		{"another method with User Name $sat", security.Credentials{AuthenticationMethod: "SCRAM", UserName: "$sat", Password: []byte(token)}, false, false},
+		{"a User Name and Password", security.Credentials{UserName: "me", Password: []byte("x")}, false, false},
+		{"nothing", security.Credentials{}, false, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			for _, legacy := range []bool{false, true} {
+				a := newTestAuthenticator(t, c, Config{Verifier: &knowing{identity: mqttClient()}, LegacyUserName: legacy})
+				_, err := a.Authenticate(t.Context(), &row.credentials)
+				want := row.strict
+				if legacy {
+					want = row.legacy
+				}
+				if relevant := !errors.Is(err, security.ErrNotRelevant); relevant != want {
+					t.Errorf("legacy %v: relevant %v: %v", legacy, relevant, err)
+				}
+			}
+		})
+	}
+	a := newTestAuthenticator(t, c, Config{Verifier: &knowing{}})
+	if !a.HandlesAuthenticationMethod("K8S-SAT") || a.HandlesAuthenticationMethod("k8s-sat") || a.HandlesAuthenticationMethod("") {
+		t.Error("the Authentication Method is not exactly K8S-SAT")
+	}
+}
+
+func TestResultIsWhatTheVerifierVouchesFor(t *testing.T) {
+	c := newClock()
+	a := newTestAuthenticator(t, c, Config{Verifier: &knowing{identity: mqttClient()}})
+	credentials := connect(tokenFor(t, time.Hour))
+	credentials.UserName, credentials.HasUserName = "admin", true
+	got := must[security.Result](t)(a.Authenticate(t.Context(), credentials))
+	if got.Method != "ServiceAccountToken" || got.Username != "system:serviceaccount:factory:mqtt-client" ||
+		!got.Expiry.Equal(epoch.Add(time.Hour)) || got.Attributes.String() != "{group: sensors}" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestServiceAccountNameIsAnAttributeOnRequest(t *testing.T) {
+	c := newClock()
+	id := mqttClient()
+	id.Attributes = map[string]string{"group": "sensors", "serviceAccountName": "somebody-else"}
+	a := newTestAuthenticator(t, c, Config{Verifier: &knowing{identity: id}, ServiceAccountName: true})
+	got := must[security.Result](t)(a.Authenticate(t.Context(), connect(tokenFor(t, time.Hour))))
+	if got.Attributes.String() != "{group: sensors, serviceAccountName: mqtt-client}" {
+		t.Errorf("the attributes are %v", got.Attributes)
+	}
+}
+
+func TestBadTokensAreRefusedWithoutAskingAnybody(t *testing.T) {
+	c := newClock()
+	for _, row := range []struct{ name, token, reason string }{
+		{"none", "", "no token"},
+		{"garbage", "garbage", "not a JSON Web Token"},
+		{"16 MiB", strings.Repeat("A", 16<<20), "longer than 16 KiB"},
+		{"expired", tokenFor(t, 0), "has expired"},
+		{"without exp", unsigned(t, map[string]any{"sub": "x"}), "no exp claim"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			k := &knowing{identity: mqttClient()}
+			a := newTestAuthenticator(t, c, Config{Verifier: k})
+			_, err := a.Authenticate(t.Context(), connect(row.token))
+			expectDenied(t, err, row.reason, row.token)
+			if k.asked.Load() != 0 {
+				t.Error("the Verifier was asked")
+			}
+		})
+	}
+}
+
+func TestGoodTokensAreRememberedForSecondsButNotBeyondTheirEnd(t *testing.T) {
+	c := newClock()
+	k := &knowing{identity: mqttClient()}
+	a := newTestAuthenticator(t, c, Config{Verifier: k})
+	try := func(after time.Duration, asked int64) {
+		t.Helper()
+		c.advance(after)
+		if _, err := a.Authenticate(t.Context(), connect(tokenFor(t, time.Hour))); err != nil {
+			t.Fatal(err)
+		}
+		if got := k.asked.Load(); got != asked {
+			t.Fatalf("asked %d times, want %d", got, asked)
+		}
+	}
+	try(0, 1)
+	try(DefaultCacheLifetime-1, 1)
+	try(1, 2)
+
+	k.identity.Expiry = c.now().Add(DefaultCacheLifetime + time.Second)
+	try(DefaultCacheLifetime, 3) // remembered until its end, a second from now
+	c.advance(time.Second - 1)
+	try(0, 3)
+	c.advance(1)
+	_, err := a.Authenticate(t.Context(), connect(tokenFor(t, time.Hour)))
+	expectDenied(t, err, "has expired", "")
+}
+
+func TestBadTokensAreRememberedForAMoment(t *testing.T) {
+	c := newClock()
+	k := &knowing{err: errOtherAudience}
+	a := newTestAuthenticator(t, c, Config{Verifier: k})
+	token := tokenFor(t, time.Hour)
+	for range 3 {
+		_, err := a.Authenticate(t.Context(), connect(token))
+		expectDenied(t, err, "another audience", token)
+	}
+	if got := k.asked.Load(); got != 1 {
+		t.Errorf("asked %d times within %v, want once", got, refusalLifetime)
+	}
+	c.advance(refusalLifetime)
+	k.identity, k.err = mqttClient(), nil
+	if _, err := a.Authenticate(t.Context(), connect(token)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestServerUnavailableIsNoDenialOfTheTokenAndNotRemembered(t *testing.T) {
+	c := newClock()
+	k := &knowing{err: unavailable("no answer", nil)}
+	a := newTestAuthenticator(t, c, Config{Verifier: k})
+	token := tokenFor(t, time.Hour)
+	_, err := a.Authenticate(t.Context(), connect(token))
+	expectUnavailable(t, err, "no answer", token)
+	var d *security.Denied
+	if !errors.As(err, &d) || d.Code != 0x88 {
+		t.Errorf("%v, want a denial with Server unavailable", err)
+	}
+	// So the Chain asks no other method.
+	chain := security.NewChain(a, newTestAuthenticator(t, c, Config{Verifier: &knowing{identity: mqttClient()}}))
+	if _, err := chain.Authenticate(t.Context(), connect(token)); err == nil {
+		t.Error("the next method saved the Client")
+	}
+	k.identity, k.err = mqttClient(), nil
+	if _, err := a.Authenticate(t.Context(), connect(token)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNobodyCanTell(t *testing.T) {
+	a := newTestAuthenticator(t, newClock(), Config{Verifier: Nobody(ErrNotInCluster)})
+	token := tokenFor(t, time.Hour)
+	_, err := a.Authenticate(t.Context(), connect(token))
+	expectUnavailable(t, err, "KUBERNETES_SERVICE_HOST", token)
+	if !errors.Is(err, ErrNotInCluster) {
+		t.Error("the error does not say why")
+	}
+}
+
+func TestRevokedTokensAreRefusedEvenIfRemembered(t *testing.T) {
+	c := newClock()
+	revoked := map[string]bool{}
+	a := newTestAuthenticator(t, c, Config{
+		Verifier: &knowing{identity: mqttClient()},
+		Revoked:  func(id string) bool { return revoked[id] },
+	})
+	token := tokenFor(t, time.Hour)
+	if _, err := a.Authenticate(t.Context(), connect(token)); err != nil {
+		t.Fatal(err)
+	}
+	revoked["one"] = true
+	_, err := a.Authenticate(t.Context(), connect(token))
+	expectDenied(t, err, "deny list", token)
+	delete(revoked, "one")
+	revoked[""] = true // a token without jti cannot be on a list
+	if _, err := a.Authenticate(t.Context(), connect(token)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestReauthenticationKeepsTheIdentity(t *testing.T) {
+	c := newClock()
+	k := &knowing{identity: mqttClient()}
+	a := newTestAuthenticator(t, c, Config{Verifier: k})
+	first := must[security.Result](t)(a.Authenticate(t.Context(), connect(tokenFor(t, time.Hour))))
+
+	k.identity.Expiry = epoch.Add(2 * time.Hour)
+	k.identity.Attributes = map[string]string{"group": "actuators"}
+	second := must[security.Result](t)(a.Reauthenticate(t.Context(), connect(tokenFor(t, 2*time.Hour)), first))
+	if !second.Expiry.Equal(epoch.Add(2*time.Hour)) || second.Attributes.String() != "{group: actuators}" {
+		t.Errorf("got %+v", second)
+	}
+
+	k.identity.Username = "system:serviceaccount:factory:other"
+	token := tokenFor(t, 3*time.Hour)
+	_, err := a.Reauthenticate(t.Context(), connect(token), first)
+	expectDenied(t, err, "another service account", token)
+
+	if _, err := a.Reauthenticate(t.Context(), connect(token), security.Result{Method: security.MethodX509}); !errors.Is(err, security.ErrNotRelevant) {
+		t.Errorf("of a Client with a certificate: %v", err)
+	}
+	_, err = a.Reauthenticate(t.Context(), connect("garbage"), first)
+	expectDenied(t, err, "not a JSON Web Token", "")
+
+	k.err = unavailable("no answer", nil)
+	_, err = a.Reauthenticate(t.Context(), connect(tokenFor(t, 4*time.Hour)), first)
+	expectUnavailable(t, err, "no answer", token)
+}
+
+func TestReauthenticationIsNotForThePassword(t *testing.T) {
+	a := newTestAuthenticator(t, newClock(), Config{Verifier: &knowing{identity: mqttClient()}, LegacyUserName: true})
+	credentials := &security.Credentials{UserName: "$sat", Password: []byte(tokenFor(t, time.Hour))}
+	first := must[security.Result](t)(a.Authenticate(t.Context(), credentials))
+	if _, err := a.Reauthenticate(t.Context(), credentials, first); !errors.Is(err, security.ErrNotRelevant) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestConfigIsRefused(t *testing.T) {
+	for name, config := range map[string]Config{
+		"no Verifier":          {},
+		"negative concurrency": {Verifier: &knowing{}, Concurrency: -1},
+		"negative cache":       {Verifier: &knowing{}, CacheSize: -1},
+		"negative lifetime":    {Verifier: &knowing{}, CacheLifetime: -1},
+	} {
+		if _, err := New(config); err == nil {
+			t.Error(name + " is accepted")
+		}
+	}
+}
+
+func TestCacheForgetsTheOldest(t *testing.T) {
+	c := newCache(3)
+	v := verdict{until: epoch.Add(1)}
+	for i := range byte(5) {
+		c.put(digest{i}, v)
+		c.put(digest{i}, v) // once more takes no more room
+	}
+	for i := range byte(5) {
+		if _, ok := c.get(digest{i}, epoch); ok != (i >= 2) {
+			t.Errorf("key %d: %v", i, ok)
+		}
+	}
+	if len(c.slots) != 3 || len(c.order) != 3 {
+		t.Errorf("%d slots, %d keys", len(c.slots), len(c.order))
+	}
+}

@@ -1,0 +1,100 @@
+package serviceaccount
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestEqualTokensShareOneVerification(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFlights(1)
+		runs := 0
+		work := func(context.Context) verdict {
+			runs++
+			time.Sleep(time.Second)
+			return verdict{tokenID: "shared"}
+		}
+		var all sync.WaitGroup
+		for range 50 {
+			all.Go(func() {
+				if v, err := f.do(t.Context(), digest{1}, work); err != nil || v.tokenID != "shared" {
+					t.Error(v, err)
+				}
+			})
+		}
+		all.Wait()
+		if runs != 1 {
+			t.Errorf("%d verifications", runs)
+		}
+	})
+}
+
+func TestAVerificationOutlivesTheClientThatBeganIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFlights(1)
+		work := func(ctx context.Context) verdict {
+			select {
+			case <-time.After(time.Second):
+				return verdict{tokenID: "done"}
+			case <-ctx.Done():
+				return verdict{err: ctx.Err()}
+			}
+		}
+		impatient, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		var all sync.WaitGroup
+		all.Go(func() {
+			if _, err := f.do(impatient, digest{1}, work); !errors.Is(err, context.DeadlineExceeded) {
+				t.Error(err)
+			}
+		})
+		synctest.Wait()
+		all.Go(func() {
+			if v, err := f.do(t.Context(), digest{1}, work); err != nil || v.tokenID != "done" {
+				t.Error(v, err)
+			}
+		})
+		all.Wait()
+	})
+}
+
+func TestAVerificationEndsWithItsLastClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFlights(1)
+		ended := 0
+		work := func(ctx context.Context) verdict {
+			<-ctx.Done()
+			ended++
+			return verdict{err: ctx.Err()}
+		}
+		var all sync.WaitGroup
+		for i := range 3 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i+1)*time.Second)
+			defer cancel()
+			for key := range byte(2) { // one runs, one waits for its turn
+				all.Go(func() {
+					if _, err := f.do(ctx, digest{key}, work); !errors.Is(err, context.DeadlineExceeded) {
+						t.Error(err)
+					}
+				})
+			}
+		}
+		time.Sleep(2500 * time.Millisecond)
+		if len(f.underway) != 2 {
+			t.Errorf("%d under way before the last Client went", len(f.underway))
+		}
+		all.Wait()
+		synctest.Wait()
+		if len(f.underway) != 0 || len(f.slots) != 0 || ended == 0 {
+			t.Errorf("%d under way, %d slots taken", len(f.underway), len(f.slots))
+		}
+		// And a newcomer is not handed what was given up.
+		if v, err := f.do(t.Context(), digest{0}, func(context.Context) verdict { return verdict{tokenID: "new"} }); err != nil || v.tokenID != "new" {
+			t.Error(v, err)
+		}
+	})
+}

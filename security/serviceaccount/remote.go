@@ -1,0 +1,126 @@
+package serviceaccount
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+const (
+	// refetchInterval is how often keys are fetched at most. A token signed
+	// with a key that is not known yet has to wait so long, and one who makes
+	// key IDs up has nothing fetched more often.
+	refetchInterval = 10 * time.Second
+	// keysAge is when keys are fetched anew though none is missing: one that
+	// the issuer has withdrawn must go.
+	keysAge = 10 * time.Minute
+	// keysExpire is when keys that could not be fetched anew are no longer
+	// believed. A gateway may be cut off for a night.
+	keysExpire = 24 * time.Hour
+)
+
+// RemoteKeys is the key set of an issuer, fetched by HTTPS when it is needed
+// and kept for a while. Safe for concurrent use.
+type RemoteKeys struct {
+	url    string
+	client *http.Client
+	now    func() time.Time
+
+	turn chan struct{} // held by the one who uses what follows
+
+	keys    *KeySet
+	fetched time.Time // when keys were
+	tried   time.Time // when they were last asked for
+	err     error     // how that went wrong
+}
+
+// NewRemoteKeys returns the key set at an https URL. roots are the CAs of the
+// server; nil stands for those of the system.
+func NewRemoteKeys(address string, roots *x509.CertPool) (*RemoteKeys, error) {
+	if u, err := url.Parse(address); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
+		return nil, errors.New("serviceaccount: the address of a key set is an https URL: over any other, anyone could make keys up")
+	}
+	return &RemoteKeys{
+		url: address,
+		client: &http.Client{
+			Transport: &http.Transport{
+				Proxy:             http.ProxyFromEnvironment,
+				TLSClientConfig:   &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
+				ForceAttemptHTTP2: true,
+				DisableKeepAlives: true, // the next request is minutes away
+			},
+			CheckRedirect: noRedirect,
+		},
+		now:  time.Now,
+		turn: make(chan struct{}, 1),
+	}, nil
+}
+
+// keySet returns the keys, with the one that has this ID if the issuer has it.
+func (r *RemoteKeys) keySet(ctx context.Context, id string) (*KeySet, error) {
+	select {
+	case r.turn <- struct{}{}:
+		defer func() { <-r.turn }()
+	case <-ctx.Done():
+		return nil, unavailable("the keys of the issuer were not fetched in time", ctx.Err())
+	}
+	now := r.now()
+	age := now.Sub(r.fetched)
+	if r.keys == nil || age >= keysAge || id != "" && !r.keys.has(id) {
+		if now.Sub(r.tried) >= refetchInterval {
+			r.fetch(ctx, now)
+		}
+	}
+	if r.keys == nil || now.Sub(r.fetched) >= keysExpire {
+		return nil, unavailable("the keys of the issuer could not be fetched", r.err)
+	}
+	return r.keys, nil
+}
+
+// fetch asks for the keys. On failure those of before stay.
+func (r *RemoteKeys) fetch(ctx context.Context, now time.Time) {
+	keys, err := r.get(ctx)
+	if ctx.Err() != nil {
+		return // the Client has gone, which says nothing about the issuer
+	}
+	r.tried, r.err = now, err
+	if err == nil {
+		r.keys, r.fetched = keys, now
+	}
+}
+
+func (r *RemoteKeys) get(ctx context.Context) (*KeySet, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url, nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Accept", "application/jwk-set+json, application/json")
+	request.Header.Set("User-Agent", "weir")
+	response, err := r.client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s answers %d", r.url, response.StatusCode)
+	}
+	text, err := readAnswer(response.Body)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := ParseKeySet(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s %w", r.url, err)
+	}
+	return keys, nil
+}
+
+// keySet returns the keys, which are always the same.
+func (s *KeySet) keySet(context.Context, string) (*KeySet, error) { return s, nil }
