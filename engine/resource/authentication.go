@@ -99,8 +99,7 @@ func (d *decoder) method(a *authentication, n *node, path string) {
 	case methodPasswordFile:
 		a.methods = append(a.methods, d.passwordFile(s.value, s.key))
 	case methodServiceAccountToken:
-		d.serviceAccountToken(s.value, s.key)
-		d.notSupported(n, path, method, "use an X509 method")
+		a.methods = append(a.methods, d.serviceAccountToken(s.value, s.key))
 	case methodCustom:
 		a.methods = append(a.methods, d.custom(s.value, s.key))
 	}
@@ -142,13 +141,4 @@ func spellingOf(method string) *methodSpelling {
 		}
 	}
 	return nil
-}
-
-// serviceAccountToken checks the settings of a method that comes later.
-func (d *decoder) serviceAccountToken(n *node, path string) {
-	var audiences []string
-	d.mapping(n, path, required("audiences", d.strs(&audiences)))
-	if at := n.get("audiences"); at != nil && at.kind == sequenceNode && len(audiences) == 0 {
-		d.fail(at, join(path, "audiences"), "", "is empty", "name at least one audience that a token must be for")
-	}
 }

@@ -140,7 +140,7 @@ func decodeObject(o *Object, problems *Problems) (decoded, bool) {
 		v.value = decodeSecret(d, o.node)
 	case KindConfigMap:
 		v.value = decodeConfigMap(d, o.node)
-	case KindServiceAccount: // its annotations are for a method of a later version
+	case KindServiceAccount: // the API server of the cluster is asked for its annotations
 	}
 	return v, d.errors == 0
 }

@@ -38,6 +38,20 @@
 // with a Custom method and without X509 asks for certificates and takes any: the
 // custom authentication server is shown them, and judges.
 //
+// # Service account tokens
+//
+// serviceAccountTokenSettings, besides audiences, may have kubeconfigSecretRef,
+// a Secret whose key kubeconfig leads to the API server to ask; without it that
+// is the one of the cluster Weir runs in. Or they may have jwks: Weir verifies
+// the signatures of tokens itself then. It has issuer; the issuer's JWK Set,
+// either the one value of a ConfigMap, configMapRef, or at an https url, with
+// caCertConfigMap if its CA is not one of the system's; algorithms, of RS256,
+// ES256 and EdDSA; usernameClaim; and attributeClaims, which gives claims by
+// attribute (see serviceaccount.IssuerConfig). legacyUserName and
+// serviceAccountNameAttribute, Enabled or Disabled, are switches of
+// serviceaccount.Config, off by default. Where there is no API server to ask, a
+// warning says so, and the port serves the clients of other methods.
+//
 // # Passwords
 //
 // Method PasswordFile is ours: the User Names and Passwords of a Secret, under
