@@ -11,7 +11,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 TARGETS := linux/arm64 linux/arm darwin/arm64
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test race soak lint fuzz bench e2e cross clean help
+.PHONY: build demo test race soak lint fuzz bench e2e kubernetes cross clean help
 
 build: ## build bin/weir
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/weir ./cmd/weir
@@ -47,6 +47,10 @@ bench: ## run the benchmarks that match BENCH (.), for BENCHTIME (1s) each
 e2e: ## play the tutorial with step, mosquitto's clients and node, which must be on PATH
 	$(GO) test -tags e2e -count=1 ./cmd/weir/...
 
+kubernetes: ## build the kube-apiserver that some tests need, which takes minutes once
+	@mkdir -p bin
+	ln -sfn "$$(.ci/kubernetes/build)" bin/kubernetes
+
 cross: ## compile for the other platforms of a gateway
 	@set -e; for target in $(TARGETS); do \
 		echo "$(GO) build ./... for $$target"; \
@@ -57,4 +61,4 @@ clean: ## remove what was built
 	rm -rf bin
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
