@@ -76,8 +76,8 @@ type Config struct {
 }
 
 // Authenticator is the method of service account tokens. It implements
-// [security.Reauthenticator] and [security.MethodHandler], and is safe for
-// concurrent use.
+// [security.Reauthenticator], [security.Rechecker] and
+// [security.MethodHandler], and is safe for concurrent use.
 //
 // The effective user name is that of the service account,
 // system:serviceaccount:NAMESPACE:NAME; the User Name of the CONNECT, which
@@ -145,6 +145,16 @@ func (a *Authenticator) Reauthenticate(ctx context.Context, c *security.Credenti
 	return result, err
 }
 
+// Recheck implements [security.Rechecker]. The token itself is not kept, so that
+// a Client whose token was good stays who it is until the token's end, unless
+// that was withdrawn.
+func (a *Authenticator) Recheck(_ context.Context, _ *security.Credentials, previous security.Result) (security.Result, error) {
+	if previous.Method != Method {
+		return security.Result{}, security.ErrNotRelevant
+	}
+	return a.unlessRevoked(previous)
+}
+
 var (
 	errOtherAccount = denied("the token is that of another service account than the one connected")
 	errRevoked      = denied("the token is on the deny list")
@@ -194,10 +204,15 @@ func (a *Authenticator) judge(ctx context.Context, token []byte) (security.Resul
 	if v.err != nil {
 		return security.Result{}, v.err
 	}
-	if v.tokenID != "" && a.config.Revoked != nil && a.config.Revoked(v.tokenID) {
+	return a.unlessRevoked(v.result)
+}
+
+// unlessRevoked returns r, if its token was not withdrawn.
+func (a *Authenticator) unlessRevoked(r security.Result) (security.Result, error) {
+	if r.CredentialID != "" && a.config.Revoked != nil && a.config.Revoked(r.CredentialID) {
 		return security.Result{}, errRevoked
 	}
-	return v.result, nil
+	return r, nil
 }
 
 // verify asks the Verifier and remembers what it says.
@@ -233,13 +248,13 @@ func (a *Authenticator) accept(id Identity, now time.Time) verdict {
 	}
 	v := verdict{
 		result: security.Result{
-			Method:     Method,
-			Username:   id.Username,
-			Attributes: security.NewAttributes(attributes),
-			Expiry:     id.Expiry,
+			Method:       Method,
+			Username:     id.Username,
+			Attributes:   security.NewAttributes(attributes),
+			Expiry:       id.Expiry,
+			CredentialID: id.TokenID,
 		},
-		tokenID: id.TokenID,
-		until:   now.Add(a.config.CacheLifetime),
+		until: now.Add(a.config.CacheLifetime),
 	}
 	if v.until.After(id.Expiry) {
 		v.until = id.Expiry

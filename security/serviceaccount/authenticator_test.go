@@ -11,6 +11,7 @@ import (
 
 var (
 	_ security.Reauthenticator = (*Authenticator)(nil)
+	_ security.Rechecker       = (*Authenticator)(nil)
 	_ security.MethodHandler   = (*Authenticator)(nil)
 )
 
@@ -223,6 +224,24 @@ func TestReauthenticationKeepsTheIdentity(t *testing.T) {
 	k.err = unavailable("no answer", nil)
 	_, err = a.Reauthenticate(t.Context(), connect(tokenFor(t, 4*time.Hour)), first)
 	expectUnavailable(t, err, "no answer", token)
+}
+
+func TestConnectedClientsAreRecheckedByTheIDOfTheirToken(t *testing.T) {
+	revoked := map[string]bool{}
+	k := &knowing{identity: mqttClient()}
+	a := newTestAuthenticator(t, newClock(), Config{Verifier: k, Revoked: func(id string) bool { return revoked[id] }})
+	first := must[security.Result](t)(a.Authenticate(t.Context(), connect(tokenFor(t, time.Hour))))
+	k.err = errOtherAudience // nobody is asked
+	again := must[security.Result](t)(a.Recheck(t.Context(), new(security.Credentials), first))
+	if again.Username != first.Username || !again.Expiry.Equal(first.Expiry) || !again.Attributes.Equal(first.Attributes) {
+		t.Errorf("got %+v, had %+v", again, first)
+	}
+	revoked["one"] = true
+	_, err := a.Recheck(t.Context(), new(security.Credentials), first)
+	expectDenied(t, err, "deny list", "")
+	if _, err := a.Recheck(t.Context(), new(security.Credentials), security.Result{Method: security.MethodX509}); !errors.Is(err, security.ErrNotRelevant) {
+		t.Errorf("of a Client with a certificate: %v", err)
+	}
 }
 
 func TestReauthenticationIsNotForThePassword(t *testing.T) {

@@ -9,10 +9,9 @@ import (
 
 // verdict is what is remembered of a token.
 type verdict struct {
-	result  security.Result
-	tokenID string
-	err     error
-	until   time.Time // when it ceases to hold
+	result security.Result
+	err    error
+	until  time.Time // when it ceases to hold
 }
 
 // cache remembers verdicts by token until they cease to hold. When it is full

@@ -7,7 +7,13 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/weirmq/weir/security"
 )
+
+func verdictFor(username string) verdict {
+	return verdict{result: security.Result{Username: username}}
+}
 
 func TestEqualTokensShareOneVerification(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -16,12 +22,12 @@ func TestEqualTokensShareOneVerification(t *testing.T) {
 		work := func(context.Context) verdict {
 			runs++
 			time.Sleep(time.Second)
-			return verdict{tokenID: "shared"}
+			return verdictFor("shared")
 		}
 		var all sync.WaitGroup
 		for range 50 {
 			all.Go(func() {
-				if v, err := f.do(t.Context(), digest{1}, work); err != nil || v.tokenID != "shared" {
+				if v, err := f.do(t.Context(), digest{1}, work); err != nil || v.result.Username != "shared" {
 					t.Error(v, err)
 				}
 			})
@@ -39,7 +45,7 @@ func TestAVerificationOutlivesTheClientThatBeganIt(t *testing.T) {
 		work := func(ctx context.Context) verdict {
 			select {
 			case <-time.After(time.Second):
-				return verdict{tokenID: "done"}
+				return verdictFor("done")
 			case <-ctx.Done():
 				return verdict{err: ctx.Err()}
 			}
@@ -54,7 +60,7 @@ func TestAVerificationOutlivesTheClientThatBeganIt(t *testing.T) {
 		})
 		synctest.Wait()
 		all.Go(func() {
-			if v, err := f.do(t.Context(), digest{1}, work); err != nil || v.tokenID != "done" {
+			if v, err := f.do(t.Context(), digest{1}, work); err != nil || v.result.Username != "done" {
 				t.Error(v, err)
 			}
 		})
@@ -93,7 +99,7 @@ func TestAVerificationEndsWithItsLastClient(t *testing.T) {
 			t.Errorf("%d under way, %d slots taken", len(f.underway), len(f.slots))
 		}
 		// And a newcomer is not handed what was given up.
-		if v, err := f.do(t.Context(), digest{0}, func(context.Context) verdict { return verdict{tokenID: "new"} }); err != nil || v.tokenID != "new" {
+		if v, err := f.do(t.Context(), digest{0}, func(context.Context) verdict { return verdictFor("new") }); err != nil || v.result.Username != "new" {
 			t.Error(v, err)
 		}
 	})

@@ -11,6 +11,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -153,9 +155,18 @@ func newFakeServer(t testing.TB) *fakeServer {
 	f.account = func(w http.ResponseWriter, _ string) {
 		fmt.Fprintf(w, `{"kind":"ServiceAccount","metadata":{"uid":%q,"annotations":{"aio-broker-auth/group":"sensors","other":"x"}}}`, fakeUID)
 	}
-	f.Server = httptest.NewTLSServer(http.HandlerFunc(f.serve))
-	t.Cleanup(f.Close)
+	f.Server = newTLSServer(t, f.serve)
 	return f
+}
+
+// newTLSServer starts a server that keeps to itself what Clients do to it.
+func newTLSServer(t testing.TB, handler http.HandlerFunc) *httptest.Server {
+	t.Helper()
+	s := httptest.NewUnstartedServer(handler)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	return s
 }
 
 func (f *fakeServer) serve(w http.ResponseWriter, r *http.Request) {

@@ -22,11 +22,10 @@ func newKeyServer(t testing.TB, signers ...*signer) *keyServer {
 	t.Helper()
 	k := new(keyServer)
 	k.publish(t, signers...)
-	k.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	k.Server = newTLSServer(t, func(w http.ResponseWriter, r *http.Request) {
 		k.fetches.Add(1)
 		(*k.serve.Load())(w, r)
-	}))
-	t.Cleanup(k.Close)
+	})
 	return k
 }
 

@@ -19,6 +19,9 @@
 // test writes the answers of. Clients are raw packets there, and nothing that is
 // logged may hold a password or a header.
 //
+// The scenarios H14 to H31 that are about service account tokens ask a real
+// kube-apiserver about them, see package kubetest, on Linux.
+//
 // On WebSocket the Client is the npm package mqtt, run by node, also with the
 // build tag e2e.
 //

@@ -18,6 +18,9 @@ const patience = 30 * time.Second
 // temporary are directories that several tests use.
 var temporary []string
 
+// ending are the ends of what several tests use.
+var ending []func()
+
 // weirProgram is the program under test.
 var weirProgram string
 
@@ -38,6 +41,9 @@ func buildAndRun(m *testing.M) int {
 		return 1
 	}
 	code := m.Run()
+	for _, end := range ending {
+		end()
+	}
 	for _, k := range kits {
 		if k.dir != "" {
 			_ = os.RemoveAll(k.dir)
