@@ -4,12 +4,19 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/weirmq/weir/security"
 )
+
+func underwayIn(f *flights) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.underway)
+}
 
 func verdictFor(username string) verdict {
 	return verdict{result: security.Result{Username: username}}
@@ -71,10 +78,10 @@ func TestAVerificationOutlivesTheClientThatBeganIt(t *testing.T) {
 func TestAVerificationEndsWithItsLastClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFlights(1)
-		ended := 0
+		var ended atomic.Int64
 		work := func(ctx context.Context) verdict {
 			<-ctx.Done()
-			ended++
+			ended.Add(1)
 			return verdict{err: ctx.Err()}
 		}
 		var all sync.WaitGroup
@@ -90,13 +97,14 @@ func TestAVerificationEndsWithItsLastClient(t *testing.T) {
 			}
 		}
 		time.Sleep(2500 * time.Millisecond)
-		if len(f.underway) != 2 {
-			t.Errorf("%d under way before the last Client went", len(f.underway))
+		synctest.Wait()
+		if n := underwayIn(f); n != 2 {
+			t.Errorf("%d under way before the last Client went", n)
 		}
 		all.Wait()
 		synctest.Wait()
-		if len(f.underway) != 0 || len(f.slots) != 0 || ended == 0 {
-			t.Errorf("%d under way, %d slots taken", len(f.underway), len(f.slots))
+		if n := underwayIn(f); n != 0 || len(f.slots) != 0 || ended.Load() == 0 {
+			t.Errorf("%d under way, %d slots taken", n, len(f.slots))
 		}
 		// And a newcomer is not handed what was given up.
 		if v, err := f.do(t.Context(), digest{0}, func(context.Context) verdict { return verdictFor("new") }); err != nil || v.result.Username != "new" {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 )
 
@@ -31,12 +32,22 @@ type RemoteKeys struct {
 	client *http.Client
 	now    func() time.Time
 
-	turn chan struct{} // held by the one who uses what follows
+	held atomic.Pointer[fetchedKeys] // nil before there are any
 
-	keys    *KeySet
-	fetched time.Time // when keys were
-	tried   time.Time // when they were last asked for
-	err     error     // how that went wrong
+	turn  chan struct{} // held by the one who fetches, for what follows
+	tried time.Time     // when the keys were last asked for
+	err   error         // how that went wrong
+}
+
+// fetchedKeys are keys as they were at a time.
+type fetchedKeys struct {
+	keys *KeySet
+	at   time.Time
+}
+
+// know reports whether f can serve for a key ID, as yet.
+func (f *fetchedKeys) know(id string, now time.Time) bool {
+	return f != nil && now.Sub(f.at) < keysExpire && (id == "" || f.keys.has(id))
 }
 
 // NewRemoteKeys returns the key set at an https URL. roots are the CAs of the
@@ -62,24 +73,38 @@ func NewRemoteKeys(address string, roots *x509.CertPool) (*RemoteKeys, error) {
 }
 
 // keySet returns the keys, with the one that has this ID if the issuer has it.
+// Only for a key that is missing does it wait for a fetch of somebody else's:
+// an issuer that hangs must not hold up the tokens whose keys are known.
 func (r *RemoteKeys) keySet(ctx context.Context, id string) (*KeySet, error) {
+	now := r.now()
+	held := r.held.Load()
+	known := held.know(id, now)
+	if known && now.Sub(held.at) < keysAge {
+		return held.keys, nil
+	}
 	select {
 	case r.turn <- struct{}{}:
 		defer func() { <-r.turn }()
-	case <-ctx.Done():
-		return nil, unavailable("the keys of the issuer were not fetched in time", ctx.Err())
-	}
-	now := r.now()
-	age := now.Sub(r.fetched)
-	if r.keys == nil || age >= keysAge || id != "" && !r.keys.has(id) {
-		if now.Sub(r.tried) >= refetchInterval {
-			r.fetch(ctx, now)
+	default:
+		if known {
+			return held.keys, nil
+		}
+		select {
+		case r.turn <- struct{}{}:
+			defer func() { <-r.turn }()
+		case <-ctx.Done():
+			return nil, unavailable("the keys of the issuer were not fetched in time", ctx.Err())
 		}
 	}
-	if r.keys == nil || now.Sub(r.fetched) >= keysExpire {
+	held = r.held.Load()
+	if stale := !held.know(id, now) || now.Sub(held.at) >= keysAge; stale && now.Sub(r.tried) >= refetchInterval {
+		r.fetch(ctx, now)
+		held = r.held.Load()
+	}
+	if held == nil || now.Sub(held.at) >= keysExpire {
 		return nil, unavailable("the keys of the issuer could not be fetched", r.err)
 	}
-	return r.keys, nil
+	return held.keys, nil
 }
 
 // fetch asks for the keys. On failure those of before stay.
@@ -90,7 +115,7 @@ func (r *RemoteKeys) fetch(ctx context.Context, now time.Time) {
 	}
 	r.tried, r.err = now, err
 	if err == nil {
-		r.keys, r.fetched = keys, now
+		r.held.Store(&fetchedKeys{keys, now})
 	}
 }
 

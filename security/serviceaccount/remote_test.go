@@ -183,6 +183,37 @@ func TestManyTokensWaitForOneFetch(t *testing.T) {
 	}
 }
 
+func TestAnIssuerThatHangsHoldsUpNobodyWhoseKeyIsKnown(t *testing.T) {
+	c := newClock()
+	s, unknown := newSigner(t, "first"), newSigner(t, "second")
+	k := newKeyServer(t, s)
+	i := k.remoteIssuer(t, c)
+	if _, err := i.Verify(t.Context(), s.sign(nil)); err != nil {
+		t.Fatal(err)
+	}
+	asked, release := make(chan struct{}), make(chan struct{})
+	k.answer(func(http.ResponseWriter, *http.Request) { close(asked); <-release })
+	defer close(release)
+	c.advance(refetchInterval)
+	ctx, cancel := context.WithCancel(t.Context())
+	var fetching sync.WaitGroup
+	fetching.Go(func() {
+		if _, err := i.Verify(ctx, unknown.sign(nil)); err == nil {
+			t.Error("accepted")
+		}
+	})
+	<-asked
+	if _, err := i.Verify(t.Context(), s.sign(nil)); err != nil {
+		t.Errorf("while it hangs: %v", err)
+	}
+	c.advance(keysAge)
+	if _, err := i.Verify(t.Context(), s.sign(nil)); err != nil {
+		t.Errorf("while it hangs and the keys are old: %v", err)
+	}
+	cancel()
+	fetching.Wait()
+}
+
 func TestAClientThatGoesAwaySaysNothingOfTheKeyServer(t *testing.T) {
 	s := newSigner(t, "first")
 	k := newKeyServer(t, s)
