@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,25 @@ import (
 	"github.com/weirmq/weir/codec"
 	"github.com/weirmq/weir/security/serviceaccount/kubetest"
 )
+
+func TestH4WithoutTheCustomServerATokenCounts(t *testing.T) {
+	playCluster(t, func(s *tokenSite) {
+		s.after(func() {
+			s.applyText("custom-first.yaml", fmt.Sprintf(`
+apiVersion: mqttbroker.iotoperations.azure.com/v1
+kind: BrokerAuthentication
+metadata: {name: sat, namespace: azure-iot-operations}
+spec:
+  authenticationMethods:
+  - {method: Custom, customSettings: {endpoint: "https://localhost:%d"}}
+  - {method: ServiceAccountToken, serviceAccountTokenSettings: {audiences: [my-audience], kubeconfigSecretRef: cluster}}
+  - {method: X509, x509Settings: {trustedClientCaCert: fabrikam-ca}}
+`, freePort(s.t)))
+		}, `msg="listener uses a new policy"`, s.listener())
+		answersPing(s.admits(showing(satMethod, s.issue(satAudience))))
+		s.rejects(showing(satMethod, s.issue("somebody-else")), codec.NotAuthorized)
+	})
+}
 
 func TestH14ServiceAccountTokensAreConfigured(t *testing.T) {
 	playCluster(t, func(s *tokenSite) {
