@@ -86,7 +86,7 @@ func (e *HandshakeError) Error() string {
 	var bad *tls.CertificateVerificationError
 	if errors.As(e.Err, &bad) && len(bad.UnverifiedCertificates) > 0 {
 		leaf := bad.UnverifiedCertificates[0]
-		text += fmt.Sprintf(" (client certificate %.*q, issued by %.*q)",
+		text += fmt.Sprintf(" (certificate %.*q, issued by %.*q)",
 			maxNameRunes, leaf.Subject.String(), maxNameRunes, leaf.Issuer.String())
 	}
 	return text

@@ -41,6 +41,39 @@ var longAgo = time.Unix(1, 0)
 //
 // Safe for concurrent use.
 func (h *Handshaker) Handshake(ctx context.Context, s *Server, nc net.Conn) (*Conn, error) {
+	return h.run(ctx, nc, func(c *Conn) error {
+		c.tls = tls.Server(&c.transport, s.current.Load().entry)
+		if err := c.tls.Handshake(); err != nil {
+			return err
+		}
+		return c.establish(&s.current.Load().config)
+	})
+}
+
+// HandshakeClient is [Handshaker.Handshake] for the client's side: the Conn is
+// one to the server that config describes, whose ServerName the caller sets.
+// [Conn.Peer] then is the server. Safe for concurrent use.
+func (h *Handshaker) HandshakeClient(ctx context.Context, config *tls.Config, nc net.Conn) (*Conn, error) {
+	return h.run(ctx, nc, func(c *Conn) error {
+		c.tls = tls.Client(&c.transport, config)
+		if err := c.tls.Handshake(); err != nil {
+			return err
+		}
+		// Not establish: sessions in config's ClientSessionCache share what
+		// that empties.
+		state := c.tls.ConnectionState()
+		c.peer = &Peer{
+			Presented:  state.PeerCertificates,
+			Chains:     state.VerifiedChains,
+			ServerName: state.ServerName,
+			Resumed:    state.DidResume,
+		}
+		return nil
+	})
+}
+
+// run runs one handshake within the bounds of h.
+func (h *Handshaker) run(ctx context.Context, nc net.Conn, handshake func(*Conn) error) (*Conn, error) {
 	defer h.pending.Add(-1)
 	if h.pending.Add(1) > int64(h.limits.Pending) {
 		return nil, &HandshakeError{TooManyPending, errTooManyPending}
@@ -54,11 +87,7 @@ func (h *Handshaker) Handshake(ctx context.Context, s *Server, nc net.Conn) (*Co
 
 	w := newWire(ctx, nc, h.gate, h.limits.Bytes)
 	c := &Conn{transport: transport{wire: w}}
-	c.tls = tls.Server(&c.transport, s.current.Load().entry)
-	err := c.tls.Handshake()
-	if err == nil {
-		err = c.establish(&s.current.Load().config)
-	}
+	err := handshake(c)
 	early := w.end()
 	if !disarm() && err == nil {
 		err = ctx.Err() // too late to undo the deadline
