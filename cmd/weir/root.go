@@ -61,7 +61,7 @@ Start with 'weir demo'.`,
 	}
 	add(running, a.demoCommand(), a.serveCommand(), a.checkCommand(), a.explainCommand())
 	add(resources, a.createCommand(), a.applyCommand(), a.getCommand(), a.describeCommand(), a.deleteCommand())
-	add(tools, a.pkiCommand(), a.passwdCommand(), versionCommand())
+	add(tools, a.benchCommand(), a.pkiCommand(), a.passwdCommand(), versionCommand())
 	root.SetHelpCommandGroupID(tools)
 	root.SetCompletionCommandGroupID(tools)
 

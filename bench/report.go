@@ -1,0 +1,194 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+func microseconds(d time.Duration) float64 { return float64(d) / 1e3 }
+
+// Title is the run in a line, without the broker.
+func (r *Result) Title() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, MQTT %s", r.Scenario, r.Version)
+	switch r.Unit {
+	case "message":
+		fmt.Fprintf(&b, ", QoS %d, %s", r.QoS, size(r.Size))
+		if r.Window > 0 {
+			fmt.Fprintf(&b, ", window %d", r.Window)
+		} else {
+			fmt.Fprintf(&b, ", %s messages a second", number(r.Rate))
+		}
+		fmt.Fprintf(&b, ", %d to %d", r.Publishers, r.Subscribers)
+		if r.Topics > 0 {
+			fmt.Fprintf(&b, ", %d topics", r.Topics)
+		}
+	default:
+		fmt.Fprintf(&b, ", %d at once", r.Connections)
+	}
+	if transport, _, err := ParseBroker(r.Broker); err == nil && transport != TCP {
+		fmt.Fprintf(&b, ", %s", transport)
+	}
+	return b.String()
+}
+
+func size(bytes int) string {
+	if bytes >= 1024 && bytes%1024 == 0 {
+		return fmt.Sprintf("%d KiB", bytes/1024)
+	}
+	return fmt.Sprintf("%d B", bytes)
+}
+
+// WriteText writes r for people.
+func (r *Result) WriteText(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, args...))
+	}
+	line("run", "%s, at %s", r.Title(), r.Broker)
+	switch r.Scenario {
+	case Idle:
+		line("connected", "%d, at %s a second", r.Operations, number(r.OperationsPerSecond))
+	case Storm:
+		line("throughput", "%s connects a second, %d in %.1f s", number(r.OperationsPerSecond), r.Operations, r.Seconds)
+	default:
+		line("throughput", "%s messages received a second, %s sent, for %.1f s",
+			number(r.OperationsPerSecond), number(r.Messages.SentPerSecond), r.Seconds)
+	}
+	if l := r.Latency; l != nil {
+		line("latency", "p50 %s, p90 %s, p99 %s, p99.9 %s, max %s", short(l.P50), short(l.P90), short(l.P99), short(l.P999), short(l.Max))
+	}
+	if m := r.Messages; m != nil {
+		line("messages", "%d sent, %d received; %s", m.Sent, m.Received, m)
+		if m.Refused > 0 {
+			line("", "refused with %s", m.Refusal)
+		}
+	} else if text := r.faults(); text != "" {
+		line("failures", "%s", text)
+	}
+	if u := r.Server; u != nil {
+		if r.Scenario == Idle {
+			line("broker", "%.2f KiB a connection, RSS %.1f MiB (peak %.1f MiB), CPU %.1f ms in %.1f s", u.RSSPerOperation/1024,
+				mebibytes(u.RSS), mebibytes(u.PeakRSS), u.CPUSeconds*1e3, r.Seconds)
+		} else {
+			line("broker", "CPU %.3f us per %s, RSS %.1f MiB (peak %.1f MiB)", u.CPUPerOperation, r.Unit, mebibytes(u.RSS), mebibytes(u.PeakRSS))
+		}
+	}
+	if r.Scenario != Idle {
+		line("generator", "CPU %.3f us per %s", r.Generator.CPUPerOperation, r.Unit)
+	}
+	line("machine", "%s", r.Machine)
+	return t.Flush()
+}
+
+func mebibytes(n uint64) float64 { return float64(n) / (1 << 20) }
+
+// short writes a duration with three digits.
+func short(d time.Duration) string {
+	switch {
+	case d < time.Microsecond:
+		return fmt.Sprintf("%d ns", d)
+	case d < time.Millisecond:
+		return number(microseconds(d)) + " us"
+	case d < time.Second:
+		return number(float64(d)/1e6) + " ms"
+	}
+	return number(d.Seconds()) + " s"
+}
+
+// number writes v with three digits before it begins to count whole ones, and
+// a separator of thousands.
+func number(v float64) string {
+	switch {
+	case v < 0:
+		return "-" + number(-v)
+	case v < 0.9995 && v != 0:
+		return fmt.Sprintf("%.3f", v)
+	case v < 9.995:
+		return fmt.Sprintf("%.2f", v)
+	case v < 99.95:
+		return fmt.Sprintf("%.1f", v)
+	}
+	digits := fmt.Sprintf("%.0f", v)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}
+
+// SampleHeader is the head of the table whose lines are those of
+// [Sample.Line].
+const SampleHeader = "    time    received/s        sent/s         p50         p99         max"
+
+// Line returns s as a line of a table.
+func (s *Sample) Line() string {
+	return fmt.Sprintf("%6.1f s  %12s  %12s  %10s  %10s  %10s", s.At, number(s.Operations), number(s.Sent), short(s.P50), short(s.P99), short(s.Max))
+}
+
+// rows returns the comparison as a table: a line for each measure and peer.
+func (c *Comparison) rows() [][]string {
+	var rows [][]string
+	for _, m := range Measures {
+		base := c.Spread(c.Baseline, m)
+		for _, peer := range c.Peers {
+			s := c.Spread(peer, m)
+			if s.Count == 0 {
+				continue
+			}
+			ratio := ""
+			if base.Count > 0 && base.Median != 0 {
+				ratio = fmt.Sprintf("%.3f", s.Median/base.Median)
+			}
+			rows = append(rows, []string{m.Name, m.Unit, peer, number(s.Median), number(s.Min) + " - " + number(s.Max), ratio})
+		}
+	}
+	return rows
+}
+
+func (c *Comparison) head() []string {
+	return []string{"measure", "unit", "broker", "median", "range", "of " + c.Baseline}
+}
+
+// WriteText writes medians, ranges and ratios to the baseline as a table, and
+// what was lost, if anything was.
+func (c *Comparison) WriteText(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	for _, row := range append([][]string{c.head()}, c.rows()...) {
+		fmt.Fprintln(t, strings.Join(row, "\t")+"\t")
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return c.writeFaults(w, "\n%s\n")
+}
+
+// WriteMarkdown is WriteText in Markdown, under a line that says what was run.
+func (c *Comparison) WriteMarkdown(w io.Writer) error {
+	var b strings.Builder
+	if len(c.Results) > 0 {
+		r := c.Results[0]
+		fmt.Fprintf(&b, "%s; %d rounds of %.1f s; %s\n\n", r.Title(), c.Results[len(c.Results)-1].Round, r.Seconds, r.Machine)
+	}
+	line := func(cells []string) { fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | ")) }
+	line(c.head())
+	line([]string{"---", "---", "---", "---:", "---:", "---:"})
+	for _, row := range c.rows() {
+		line(row)
+	}
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return err
+	}
+	return c.writeFaults(w, "\n%s\n")
+}
+
+func (c *Comparison) writeFaults(w io.Writer, format string) error {
+	text := "No message was lost, duplicated or reordered, and no Client failed to connect."
+	if faults := c.Faults(); len(faults) > 0 {
+		text = strings.Join(faults, "\n")
+	}
+	_, err := fmt.Fprintf(w, format, text)
+	return err
+}

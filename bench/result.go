@@ -1,0 +1,193 @@
+package bench
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// Result is what a run has measured. Durations are in nanoseconds unless a
+// name says otherwise.
+type Result struct {
+	Peer        string   `json:"peer,omitempty"`  // the broker's name, in a comparison
+	Round       int      `json:"round,omitempty"` // of a comparison, from 1
+	Scenario    Scenario `json:"scenario"`
+	Broker      string   `json:"broker"`
+	Version     string   `json:"version"` // of MQTT
+	QoS         int      `json:"qos"`
+	Size        int      `json:"size,omitempty"`   // bytes of a Payload
+	Window      int      `json:"window,omitempty"` // 0: an open loop
+	Rate        float64  `json:"rate,omitempty"`   // messages a second to be sent; 0: a closed loop
+	Publishers  int      `json:"publishers,omitempty"`
+	Subscribers int      `json:"subscribers,omitempty"`
+	Topics      int      `json:"topics,omitempty"`
+	Connections int      `json:"connections,omitempty"`
+
+	// Operations are what the scenario is about: messages received, Clients
+	// that connected and disconnected (Storm), Clients that are connected
+	// (Idle). They and the times are those of the measurement.
+	Operations          uint64  `json:"operations"`
+	Unit                string  `json:"unit"` // of Operations: message, connect or connection
+	Seconds             float64 `json:"seconds"`
+	OperationsPerSecond float64 `json:"operationsPerSecond,omitempty"`
+
+	// Latency is of a message from when it was sent (open loop: to be sent)
+	// until it was received; with Storm from when a Client began to connect
+	// until it has CONNACK.
+	Latency *LatencySummary `json:"latency,omitempty"`
+	// Messages are counted over the whole run, warm-up included.
+	Messages *Messages `json:"messages,omitempty"`
+	// Failures is, with Storm, how often a Client could not connect.
+	Failures uint64 `json:"failures,omitempty"`
+	// Failure is the last one.
+	Failure string `json:"failure,omitempty"`
+
+	// Server is nil unless its process was given. Generator is this process.
+	Server    *Usage `json:"server,omitempty"`
+	Generator *Usage `json:"generator,omitempty"`
+
+	Samples []Sample `json:"samples,omitempty"`
+
+	Machine string `json:"machine"` // system, architecture and processors
+}
+
+// Messages are those of a run, and what became of them.
+type Messages struct {
+	Sent          uint64  `json:"sent"`
+	SentPerSecond float64 `json:"sentPerSecond"` // while it was measured
+	// Received counts each delivery: a message that two Subscribers receive
+	// counts twice.
+	Received   uint64 `json:"received"`
+	Lost       uint64 `json:"lost"` // deliveries that were not made
+	Duplicates uint64 `json:"duplicates"`
+	Reordered  uint64 `json:"reordered"` // came after one that was sent later
+	Refused    uint64 `json:"refused"`   // by the Reason Code of PUBACK or PUBREC
+	Refusal    string `json:"refusal,omitempty"`
+	// Unacknowledged messages never got the PUBACK or PUBCOMP that they need.
+	Unacknowledged uint64 `json:"unacknowledged"`
+	Foreign        uint64 `json:"foreign"` // received, and not from this run
+	// Stalls counts how often a Publisher had its window back because nothing
+	// that it sent arrived.
+	Stalls uint64 `json:"stalls"`
+}
+
+// Perfect reports whether every message arrived once and in order.
+func (m *Messages) Perfect() bool {
+	return m.Lost+m.Duplicates+m.Reordered+m.Refused+m.Unacknowledged+m.Foreign+m.Stalls == 0
+}
+
+// String lists what is not perfect.
+func (m *Messages) String() string {
+	var parts []string
+	for _, part := range []struct {
+		count uint64
+		name  string
+	}{
+		{m.Lost, "lost"}, {m.Duplicates, "duplicated"}, {m.Reordered, "reordered"}, {m.Refused, "refused"},
+		{m.Unacknowledged, "unacknowledged"}, {m.Foreign, "foreign"}, {m.Stalls, "stalls"},
+	} {
+		if part.count > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", part.count, part.name))
+		}
+	}
+	if len(parts) == 0 {
+		return "none lost, duplicated or reordered"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// LatencySummary is a Histogram in short.
+type LatencySummary struct {
+	Count uint64        `json:"count"`
+	Mean  time.Duration `json:"mean"`
+	P50   time.Duration `json:"p50"`
+	P90   time.Duration `json:"p90"`
+	P99   time.Duration `json:"p99"`
+	P999  time.Duration `json:"p999"`
+	P9999 time.Duration `json:"p9999"`
+	Max   time.Duration `json:"max"`
+}
+
+// summarize returns h in short, or nil if it is empty.
+func summarize(h *Histogram) *LatencySummary {
+	if h.Count() == 0 {
+		return nil
+	}
+	return &LatencySummary{
+		Count: h.Count(), Mean: h.Mean(), Max: h.Max(),
+		P50: h.Quantile(0.5), P90: h.Quantile(0.9), P99: h.Quantile(0.99), P999: h.Quantile(0.999), P9999: h.Quantile(0.9999),
+	}
+}
+
+// Usage is what a process used while it was measured.
+type Usage struct {
+	CPUSeconds float64 `json:"cpuSeconds"`
+	// CPUPerOperation is in microseconds.
+	CPUPerOperation float64 `json:"cpuPerOperation"`
+	// RSS is the physical memory in bytes at the end of the measurement,
+	// RSSBefore at its beginning (Idle: before anybody connected), and PeakRSS
+	// the most since the process started.
+	RSSBefore uint64 `json:"rssBefore"`
+	RSS       uint64 `json:"rss"`
+	PeakRSS   uint64 `json:"peakRSS"`
+	// RSSPerOperation is, with Idle, what a connection adds, in bytes.
+	RSSPerOperation float64 `json:"rssPerOperation,omitempty"`
+}
+
+func usageBetween(from, to usage, operations uint64) *Usage {
+	u := &Usage{CPUSeconds: (to.cpu - from.cpu).Seconds(), RSSBefore: from.rss, RSS: to.rss, PeakRSS: to.peak}
+	if operations > 0 {
+		u.CPUPerOperation = u.CPUSeconds * 1e6 / float64(operations)
+	}
+	return u
+}
+
+// Sample is one second of a run.
+type Sample struct {
+	// At is when it ended, in seconds from the beginning of the measurement.
+	At float64 `json:"at"`
+	// Operations is how many a second there were.
+	Operations float64       `json:"operations"`
+	Sent       float64       `json:"sent,omitempty"` // messages a second
+	P50        time.Duration `json:"p50"`
+	P99        time.Duration `json:"p99"`
+	Max        time.Duration `json:"max"`
+}
+
+func newResult(c *Config) *Result {
+	r := &Result{
+		Scenario: c.Scenario, Broker: c.Broker, Version: c.Version.String(), QoS: int(c.QoS),
+		Machine: fmt.Sprintf("%s/%s, %d processors", runtime.GOOS, runtime.GOARCH, runtime.NumCPU()),
+	}
+	switch c.Scenario {
+	case Storm:
+		r.Unit, r.Connections = "connect", c.Connections
+	case Idle:
+		r.Unit, r.Connections = "connection", c.Connections
+	default:
+		r.Unit, r.Size, r.Window, r.Rate = "message", c.Size, c.Window, c.Rate
+		r.Publishers, r.Subscribers, r.Topics = c.Publishers, c.Subscribers, c.Topics
+	}
+	return r
+}
+
+// add appends a Sample of h, which it moves to total, and tells Progress.
+func (r *Result) add(c *Config, s Sample, h, total *Histogram) {
+	s.P50, s.P99, s.Max = h.Quantile(0.5), h.Quantile(0.99), h.Max()
+	total.Merge(h)
+	h.Reset()
+	r.Samples = append(r.Samples, s)
+	if c.Progress != nil {
+		c.Progress(s)
+	}
+}
+
+// sample adds what t has counted in so many seconds.
+func (r *Result) sample(t *traffic, seconds float64, arrived, sent uint64) {
+	r.add(&t.config, Sample{
+		At:         float64(t.clock()-t.measureFrom) / 1e9,
+		Operations: float64(arrived) / seconds,
+		Sent:       float64(sent) / seconds,
+	}, &t.second, &t.latency)
+}

@@ -1,0 +1,186 @@
+//go:build linux
+
+package bench_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weirmq/weir/bench"
+	"github.com/weirmq/weir/codec"
+)
+
+// mustRun runs c, and fails the test unless all messages arrive once and in order.
+func mustRun(t *testing.T, c bench.Config) *bench.Result {
+	t.Helper()
+	r, err := bench.Run(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Messages != nil && !r.Messages.Perfect() {
+		t.Errorf("%v", r.Messages)
+	}
+	if r.Operations == 0 || r.Failures > 0 || r.Server == nil || r.Server.CPUSeconds <= 0 || r.Server.PeakRSS == 0 || r.Generator == nil {
+		t.Errorf("%+v", r)
+	}
+	if c.Scenario != bench.Idle && (r.Latency == nil || r.Latency.P50 <= 0 || r.Latency.Max < r.Latency.P999 || len(r.Samples) == 0) {
+		t.Errorf("latency %+v, samples %v", r.Latency, r.Samples)
+	}
+	return r
+}
+
+func TestEveryScenarioOverEveryTransport(t *testing.T) {
+	b := startBroker(t)
+	for _, scenario := range bench.Scenarios {
+		for _, transport := range transports {
+			t.Run(fmt.Sprintf("scenario=%s/transport=%s", scenario, transport), func(t *testing.T) {
+				r := mustRun(t, b.small(scenario, transport))
+				if m := r.Messages; m != nil {
+					fan := map[bench.Scenario]uint64{bench.FanIn: 2, bench.FanOut: 5, bench.Wild: 2}[scenario]
+					if m.Received != m.Sent*max(fan, 1) {
+						t.Errorf("%d sent and %d received", m.Sent, m.Received)
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestEveryVersionAndQoS(t *testing.T) {
+	b := startBroker(t)
+	for _, version := range []codec.Version{codec.V5, codec.V311} {
+		for qos := range codec.QoS(3) {
+			for _, window := range []int{0, 1, 7} { // 0: an open loop
+				for _, scenario := range []bench.Scenario{bench.Pairs, bench.FanOut} {
+					t.Run(fmt.Sprintf("version=%v/qos=%d/window=%d/scenario=%s", version, qos, window, scenario), func(t *testing.T) {
+						c := b.small(scenario, bench.TCP)
+						c.Version, c.QoS, c.Window = version, qos, window
+						if window == 0 {
+							c.Rate = 2000
+						}
+						mustRun(t, c)
+					})
+				}
+			}
+		}
+	}
+}
+
+func TestMessagesLargerThanAReadArriveWhole(t *testing.T) {
+	b := startBroker(t)
+	for _, transport := range transports {
+		t.Run("transport="+string(transport), func(t *testing.T) {
+			c := b.small(bench.Pairs, transport)
+			c.Size, c.Window = 300_000, 2
+			mustRun(t, c)
+		})
+	}
+}
+
+func TestSessionsOutliveConnectionsAndAreDiscarded(t *testing.T) {
+	b := startBroker(t)
+	for _, version := range []codec.Version{codec.V5, codec.V311} {
+		for _, scenario := range []bench.Scenario{bench.Pairs, bench.Idle} {
+			t.Run(fmt.Sprintf("version=%v/scenario=%s", version, scenario), func(t *testing.T) {
+				c := b.small(scenario, bench.TCP)
+				c.Version, c.QoS, c.SessionExpiry = version, codec.QoS1, time.Hour
+				mustRun(t, c)
+			})
+		}
+	}
+}
+
+func TestOpenLoopKeepsItsRate(t *testing.T) {
+	c := startBroker(t).small(bench.Latency, bench.TCP)
+	c.Rate, c.Duration = 500, time.Second
+	r := mustRun(t, c)
+	// One more or less for where the interval is cut.
+	if r.Latency.Count < 499 || r.Latency.Count > 501 {
+		t.Errorf("%d messages were to be sent in a second, want 500", r.Latency.Count)
+	}
+}
+
+func TestBrokerThatIsNotThere(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	l.Close()
+	for _, scenario := range bench.Scenarios {
+		_, err := bench.Run(t.Context(), bench.Config{Scenario: scenario, Broker: address})
+		if !errors.As(err, new(*bench.ConnectError)) || !strings.Contains(err.Error(), address) {
+			t.Errorf("%s: %v, want a ConnectError that names %s", scenario, err, address)
+		}
+	}
+}
+
+func TestBrokerThatSpeaksNoMQTT(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			c.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
+			c.Close()
+		}
+	}()
+	for _, transport := range transports {
+		_, err := bench.Run(t.Context(), bench.Config{Broker: fmt.Sprintf("%s://%s", transport, l.Addr())})
+		if !errors.As(err, new(*bench.ConnectError)) {
+			t.Errorf("%s: %v, want a ConnectError", transport, err)
+		}
+	}
+}
+
+func TestRunEndsWithItsContext(t *testing.T) {
+	b := startBroker(t)
+	for _, scenario := range bench.Scenarios {
+		ctx, cancel := context.WithCancel(t.Context())
+		c := b.small(scenario, bench.TCP)
+		c.Duration = time.Hour
+		c.Progress = func(bench.Sample) { cancel() }
+		if scenario == bench.Idle {
+			cancel() // it has no samples
+		}
+		if _, err := bench.Run(ctx, c); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v, want %v", scenario, err, context.Canceled)
+		}
+		cancel()
+	}
+}
+
+func TestCompareTakesTurns(t *testing.T) {
+	b := startBroker(t)
+	var peers []bench.Peer
+	for _, transport := range transports[:2] {
+		peers = append(peers, bench.Peer{Name: string(transport), Broker: b.urls[transport]})
+	}
+	var order []string
+	all, err := bench.Compare(t.Context(), b.small(bench.Pairs, bench.TCP), peers, "mqtt", 2, func(r *bench.Result) {
+		order = append(order, fmt.Sprint(r.Peer, r.Round))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(order, " "); got != "mqtt1 mqtts1 mqtt2 mqtts2" || len(all.Results) != 4 || all.Faults() != nil {
+		t.Errorf("ran %s, with faults %v", got, all.Faults())
+	}
+	if _, err := bench.Compare(t.Context(), bench.Config{}, peers, "other", 1, nil); !errors.As(err, new(*bench.ConfigError)) {
+		t.Errorf("a baseline that is no peer: %v", err)
+	}
+	if _, err := bench.Compare(t.Context(), bench.Config{}, append(peers, peers[0]), "mqtt", 1, nil); !errors.As(err, new(*bench.ConfigError)) {
+		t.Errorf("two peers of one name: %v", err)
+	}
+}
