@@ -57,7 +57,7 @@ That measures latency.`,
 		b.flags(sub)
 		c.AddCommand(sub)
 	}
-	c.AddCommand(a.compareCommand())
+	c.AddCommand(a.compareCommand(), a.plotCommand())
 	return c
 }
 
@@ -72,7 +72,7 @@ var scenarioTexts = []struct {
 	{bench.Wild, "Many topics, and Subscribers with wildcards", "Topics in a grid, and Subscribers whose Topic Filters, with + and #, take a row\nor a column of it. Two of them receive each message."},
 	{bench.Latency, "Pairs at a fixed rate", "Pairs of a Publisher and a Subscriber at a fixed rate. It is the scenario pairs\nwith --rate; the other scenarios have that flag as well."},
 	{bench.Storm, "Clients that connect and disconnect", "Clients that connect, and disconnect as soon as they have CONNACK, as fast as\nthe broker allows."},
-	{bench.Idle, "Clients that connect, subscribe, and are silent", "Clients that connect, subscribe to a topic each, and are silent. With --pid the\nresult is the memory that a connection costs: for --duration it is waited for\nthe process to settle."},
+	{bench.Idle, "Clients that connect, subscribe, and are silent", "Clients that connect, subscribe to a topic each, and are silent. With --pid the\nresult is the memory that a connection costs: for --duration it is waited for\nthe process to settle. A broker uses memory again that it had for earlier\nconnections, so measure one that has just been started."},
 }
 
 // command returns the command of b's scenario, without flags.

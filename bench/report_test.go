@@ -1,0 +1,218 @@
+package bench
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"io"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// exampleResults are those of two rounds of two brokers.
+func exampleResults() *Comparison {
+	c := &Comparison{Baseline: "old", Peers: []string{"old", "new"}}
+	for round, cpu := range []float64{10, 14} {
+		for i, peer := range c.Peers {
+			c.Results = append(c.Results, &Result{
+				Peer: peer, Round: round + 1, Scenario: Pairs, Broker: "localhost:1883", Version: "5.0", Size: 1024, Window: 32,
+				Publishers: 50, Subscribers: 50, Operations: 1_000_000, Unit: "message", Seconds: 2, OperationsPerSecond: 500_000,
+				Latency:   &LatencySummary{Count: 1_000_000, P50: 900, P90: 2 * time.Microsecond, P99: 3 * time.Millisecond, P999: 4 * time.Second, P9999: 5 * time.Second, Max: 6 * time.Second},
+				Messages:  &Messages{Sent: 1_200_000, SentPerSecond: 500_001, Received: 1_200_000},
+				Server:    &Usage{CPUSeconds: cpu, CPUPerOperation: cpu / float64(1+3*i), RSS: 2 << 20, PeakRSS: 3 << 20},
+				Generator: &Usage{CPUPerOperation: 0.25},
+				Samples:   []Sample{{At: 1, Operations: 400_000}, {At: 2, Operations: 600_000}},
+				Machine:   "linux/amd64, 2 processors",
+			})
+		}
+	}
+	return c
+}
+
+func TestMarkdownHasMediansRangesAndRatios(t *testing.T) {
+	c := exampleResults()
+	c.Results[3].Messages.Lost = 2
+	var b strings.Builder
+	if err := c.WriteMarkdown(&b); err != nil {
+		t.Fatal(err)
+	}
+	const want = `pairs, MQTT 5.0, QoS 0, 1 KiB, window 32, 50 to 50; 2 rounds of 2.0 s; linux/amd64, 2 processors
+
+| measure | unit | broker | median | range | of old |
+| --- | --- | --- | ---: | ---: | ---: |
+| broker CPU | us/op | old | 12.0 | 10.0 - 14.0 | 1.000 |
+| broker CPU | us/op | new | 3.00 | 2.50 - 3.50 | 0.250 |
+| throughput | op/s | old | 500,000 | 500,000 - 500,000 | 1.000 |
+| throughput | op/s | new | 500,000 | 500,000 - 500,000 | 1.000 |
+| p50 | us | old | 0.900 | 0.900 - 0.900 | 1.000 |
+| p50 | us | new | 0.900 | 0.900 - 0.900 | 1.000 |
+| p99 | us | old | 3,000 | 3,000 - 3,000 | 1.000 |
+| p99 | us | new | 3,000 | 3,000 - 3,000 | 1.000 |
+| p99.9 | us | old | 4,000,000 | 4,000,000 - 4,000,000 | 1.000 |
+| p99.9 | us | new | 4,000,000 | 4,000,000 - 4,000,000 | 1.000 |
+| peak RSS | MiB | old | 3.00 | 3.00 - 3.00 | 1.000 |
+| peak RSS | MiB | new | 3.00 | 3.00 - 3.00 | 1.000 |
+
+new, round 2: 2 lost
+`
+	if b.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
+}
+
+func TestTextOfAResult(t *testing.T) {
+	r := exampleResults().Results[0]
+	r.Broker = "mqtts://localhost:8883"
+	var b strings.Builder
+	if err := r.WriteText(&b); err != nil {
+		t.Fatal(err)
+	}
+	const want = `run         pairs, MQTT 5.0, QoS 0, 1 KiB, window 32, 50 to 50, mqtts, at mqtts://localhost:8883
+throughput  500,000 messages received a second, 500,001 sent, for 2.0 s
+latency     p50 900 ns, p90 2.00 us, p99 3.00 ms, p99.9 4.00 s, max 6.00 s
+messages    1200000 sent, 1200000 received; none lost, duplicated or reordered
+broker      CPU 10.000 us per message, RSS 2.0 MiB (peak 3.0 MiB)
+generator   CPU 0.250 us per message
+machine     linux/amd64, 2 processors
+`
+	if b.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
+}
+
+func TestSpreadIsMedianAndRange(t *testing.T) {
+	for _, row := range []struct {
+		values []float64
+		want   Spread
+	}{
+		{nil, Spread{}},
+		{[]float64{3}, Spread{3, 3, 3, 1}},
+		{[]float64{3, 1}, Spread{2, 1, 3, 2}},
+		{[]float64{9, 1, 2}, Spread{2, 1, 9, 3}},
+	} {
+		c := &Comparison{}
+		for _, v := range row.values {
+			c.Results = append(c.Results, &Result{Peer: "a", OperationsPerSecond: v}, &Result{Peer: "b", OperationsPerSecond: 100})
+		}
+		i := slices.IndexFunc(Measures, func(m Measure) bool { return m.Name == "throughput" })
+		if got := c.Spread("a", Measures[i]); got != row.want {
+			t.Errorf("%v: %+v, want %+v", row.values, got, row.want)
+		}
+	}
+}
+
+func TestNumbersHaveThreeDigits(t *testing.T) {
+	for v, want := range map[float64]string{
+		0: "0.00", 0.0004: "0.000", 0.12345: "0.123", 0.9996: "1.00", 1: "1.00", 9.996: "10.0", 99.96: "100", 123.4: "123",
+		999.6: "1,000", 1234567: "1,234,567", -12345: "-12,345",
+	} {
+		if got := number(v); got != want {
+			t.Errorf("%v: %s, want %s", v, got, want)
+		}
+	}
+}
+
+func TestResultsSurviveJSON(t *testing.T) {
+	c := exampleResults()
+	for _, v := range []any{c, c.Results[0]} {
+		text, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := ReadResults(bytes.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := c.Results[:len(got)]; !reflect.DeepEqual(got, want) {
+			t.Errorf("read %+v, want %+v", got, want)
+		}
+	}
+	for _, text := range []string{"", "{}", "[]", `{"results": []}`, "not JSON"} {
+		if got, err := ReadResults(strings.NewReader(text)); err == nil {
+			t.Errorf("%q: read %v", text, got)
+		}
+	}
+}
+
+// TestPlotIsADrawing checks what can be known without eyes: it is well-formed,
+// nothing is outside, and every broker has its lines and its name.
+func TestPlotIsADrawing(t *testing.T) {
+	c := exampleResults()
+	c.Results[1].Peer = `<new> & "improved"`
+	idle := &Result{Peer: "idle", Scenario: Idle}
+	for name, results := range map[string][]*Result{"comparison": c.Results, "nothing measured": {idle}, "both": append(c.Results, idle), "none": nil} {
+		t.Run(name, func(t *testing.T) {
+			var b bytes.Buffer
+			if err := Plot(&b, results); err != nil {
+				t.Fatal(err)
+			}
+			lines, text := 0, ""
+			bounds := map[string]float64{}
+			for d := xml.NewDecoder(&b); ; {
+				token, err := d.Token()
+				if errors.Is(err, io.EOF) {
+					break
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				switch token := token.(type) {
+				case xml.CharData:
+					text += string(token)
+				case xml.StartElement:
+					if token.Name.Local == "polyline" {
+						lines++
+					}
+					checkInside(t, token, bounds)
+				}
+			}
+			want := 0
+			for _, r := range results {
+				if !strings.Contains(text, r.Peer) {
+					t.Errorf("%s is not named", r.Peer)
+				}
+				if r.Latency != nil {
+					want += 2
+				}
+			}
+			if lines != want {
+				t.Errorf("%d lines, want %d", lines, want)
+			}
+		})
+	}
+}
+
+// checkInside checks that the coordinates of an element are within the
+// drawing, whose size is that of the first element.
+func checkInside(t *testing.T, e xml.StartElement, bounds map[string]float64) {
+	t.Helper()
+	check := func(axis, text string) {
+		v, err := strconv.ParseFloat(text, 64)
+		if err != nil || v < 0 || v > bounds[axis] {
+			t.Errorf("%s of %s is %s, outside of %v", axis, e.Name.Local, text, bounds[axis])
+		}
+	}
+	for _, a := range e.Attr {
+		switch name := a.Name.Local; name {
+		case "width", "height":
+			if e.Name.Local == "svg" {
+				bounds[map[string]string{"width": "x", "height": "y"}[name]], _ = strconv.ParseFloat(a.Value, 64)
+			}
+		case "x", "x1", "x2", "cx":
+			check("x", a.Value)
+		case "y", "y1", "y2", "cy":
+			check("y", a.Value)
+		case "points":
+			for _, p := range strings.Fields(a.Value) {
+				x, y, _ := strings.Cut(p, ",")
+				check("x", x)
+				check("y", y)
+			}
+		}
+	}
+}
