@@ -6,9 +6,11 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -55,6 +57,9 @@ That measures latency.`,
 		complete(sub, "broker", cobra.NoFileCompletions)
 		complete(sub, "pid", cobra.NoFileCompletions)
 		b.flags(sub)
+		if text.scenario != bench.Idle {
+			f.BoolVar(&b.quiet, "quiet", false, "print no table while it runs")
+		}
 		c.AddCommand(sub)
 	}
 	c.AddCommand(a.compareCommand(), a.plotCommand())
@@ -147,11 +152,11 @@ func (b *benching) flags(c *cobra.Command) {
 	} else {
 		f.IntVar(&d.Connections, "connections", defaults.Connections, "the `number` of Clients that are connected, or connecting, at once")
 	}
-	if scenario != bench.Storm {
-		f.DurationVar(&d.SessionExpiry, "session-expiry", 0, "`how long` Sessions outlive connections (MQTT 3.1.1: any time is for ever, until the run ends)")
-	}
 	f.StringVar(&b.mqtt, "mqtt", "5", "the `version` of MQTT: 5 or 3.1.1")
-	f.StringVar(&d.TopicPrefix, "topic-prefix", defaults.TopicPrefix, "the first `levels` of all Topic Names")
+	if scenario != bench.Storm {
+		f.DurationVar(&d.SessionExpiry, "session-expiry", 0, "the `time` by which Sessions outlive connections (MQTT 3.1.1: any is for ever, until the run ends)")
+		f.StringVar(&d.TopicPrefix, "topic-prefix", defaults.TopicPrefix, "the first `levels` of all Topic Names")
+	}
 	if scenario != bench.Idle {
 		f.DurationVar(&d.Warmup, "warmup", defaults.Warmup, "the `time` before the measurement")
 	}
@@ -168,7 +173,6 @@ func (b *benching) flags(c *cobra.Command) {
 	f.StringVar(&d.UserName, "username", "", "the User `Name`")
 	f.StringVar(&b.passwordFile, "password-file", "", "the `file` with the Password on its first line; - is standard input")
 	f.BoolVar(&b.json, "json", false, "print the result as JSON")
-	f.BoolVar(&b.quiet, "quiet", false, "print no table while it runs")
 
 	c.MarkFlagsRequiredTogether("cert", "key")
 	complete(c, "mqtt", cobra.FixedCompletions([]string{"5", "3.1.1"}, cobra.ShellCompDirectiveNoFileComp))
@@ -198,10 +202,27 @@ func (b *benching) complete() error {
 	if err := b.credentials(); err != nil {
 		return err
 	}
-	if _, err := d.WithDefaults(); err != nil {
-		return &usageError{err.Error()}
+	_, err := d.WithDefaults()
+	return flagError(d.Scenario, err)
+}
+
+// flagError turns a mistake in a field of bench.Config into one in the flag
+// that it comes from, and returns other errors as they are.
+func flagError(scenario bench.Scenario, err error) error {
+	var mistake *bench.ConfigError
+	if !errors.As(err, &mistake) {
+		return err
 	}
-	return nil
+	flag := strings.ToLower(mistake.Field)
+	switch {
+	case mistake.Field == "TopicPrefix":
+		flag = "topic-prefix"
+	case mistake.Field == "SessionExpiry":
+		flag = "session-expiry"
+	case (scenario == bench.Pairs || scenario == bench.Latency) && (flag == "publishers" || flag == "subscribers"):
+		flag = "pairs"
+	}
+	return usagef("--%s %v", flag, mistake.Err)
 }
 
 // credentials reads the files that say who the Clients are and whom they trust.
@@ -255,7 +276,8 @@ func (b *benching) run(ctx context.Context) error {
 }
 
 func (b *benching) once(ctx context.Context) error {
-	b.prepare()
+	b.showProgress()
+	defer b.quietly()()
 	r, err := bench.Run(ctx, b.config)
 	if err != nil {
 		return err
@@ -266,14 +288,24 @@ func (b *benching) once(ctx context.Context) error {
 	return r.WriteText(b.app.stdout)
 }
 
-// prepare readies this process to generate load, and shows what it does.
-func (b *benching) prepare() {
-	if b.config.Scenario.HasTraffic() {
-		// There is next to no garbage, and what collects it would be in the way.
-		// The limit is for the case that somebody proves this wrong.
-		debug.SetGCPercent(-1)
-		debug.SetMemoryLimit(2 << 30)
+// quietly readies this process to generate load, until the function that it
+// returns is called.
+func (b *benching) quietly() (done func()) {
+	if !b.config.Scenario.HasTraffic() {
+		return func() {}
 	}
+	// There is next to no garbage, and what collects it would be in the way.
+	// The limit is for the case that somebody proves this wrong.
+	const most = 2 << 30
+	percent, limit := debug.SetGCPercent(-1), debug.SetMemoryLimit(most)
+	return func() {
+		debug.SetGCPercent(percent)
+		debug.SetMemoryLimit(limit)
+	}
+}
+
+// showProgress prints a table while the run goes on.
+func (b *benching) showProgress() {
 	if b.quiet {
 		return
 	}

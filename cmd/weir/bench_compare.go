@@ -31,6 +31,7 @@ ratio of each median to that of the first broker or of --baseline.`,
 		f.IntVar(&b.rounds, "rounds", 5, "the `number` of runs of each broker")
 		f.BoolVar(&b.markdown, "markdown", false, "print the result as Markdown")
 		b.flags(sub)
+		f.BoolVar(&b.quiet, "quiet", false, "print nothing while it runs")
 		require(sub, "peer")
 		sub.MarkFlagsMutuallyExclusive("json", "markdown")
 		complete(sub, "peer", cobra.NoFileCompletions)
@@ -74,7 +75,8 @@ func (b *benching) compare(ctx context.Context) error {
 	if b.baseline == "" {
 		b.baseline = peers[0].Name
 	}
-	b.prepare()
+	b.showProgress()
+	defer b.quietly()()
 	done := func(r *bench.Result) {
 		if !b.quiet {
 			fmt.Fprintf(b.app.stderr, "%s, round %d of %d\n", r.Peer, r.Round, b.rounds)
@@ -83,7 +85,7 @@ func (b *benching) compare(ctx context.Context) error {
 	all, err := bench.Compare(ctx, b.config, peers, b.baseline, b.rounds, done)
 	switch {
 	case err != nil:
-		return err
+		return flagError(b.config.Scenario, err)
 	case b.json:
 		return printJSON(b.app.stdout, all)
 	case b.markdown:

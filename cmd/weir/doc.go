@@ -10,6 +10,9 @@
 //	weir pki root|intermediate|leaf|subject ...
 //	                              certificates for a tutorial or a test
 //	weir passwd FILE USER         password files
+//	weir bench pairs|fanin|fanout|wild|latency|storm|idle ...
+//	                              load a broker, this or another, and measure it
+//	weir bench compare|plot ...   several brokers in turns; a drawing
 //	weir version
 //
 // The directory is the whole configuration: a running weir serve notices what
@@ -26,8 +29,8 @@
 // # Borrowed memory, concurrency, errors
 //
 // The program holds no logic of its own: a command turns flags and files into
-// calls of packages engine, engine/resource, security and security/pki, whose
-// comments say what is borrowed and what is safe for concurrent use. An error
-// names the file or flag, what is wrong with it, and what would be right; no
-// private key and no password is ever part of one.
+// calls of packages bench, engine, engine/resource, security and security/pki,
+// whose comments say what is borrowed and what is safe for concurrent use. An
+// error names the file or flag, what is wrong with it, and what would be right;
+// no private key and no password is ever part of one.
 package main
