@@ -14,6 +14,7 @@ import (
 type poller struct {
 	fd     int
 	events []syscall.EpollEvent
+	coarse bool // the kernel has no epoll_pwait2
 }
 
 // sysEpollPwait2 has the same number everywhere. syscall does not name it: it
@@ -58,16 +59,27 @@ type kernelTimespec struct{ seconds, nanoseconds int64 }
 // wait waits for at most d and returns how many events there are.
 func (p *poller) wait(d time.Duration) (int, error) {
 	d = max(d, 0)
-	t := kernelTimespec{int64(d / time.Second), int64(d % time.Second)}
-	n, _, errno := syscall.RawSyscall6(sysEpollPwait2, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])),
-		uintptr(len(p.events)), uintptr(unsafe.Pointer(&t)), 0, 0)
+	var n uintptr
+	var errno syscall.Errno
+	if !p.coarse {
+		t := kernelTimespec{int64(d / time.Second), int64(d % time.Second)}
+		n, _, errno = syscall.RawSyscall6(sysEpollPwait2, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])),
+			uintptr(len(p.events)), uintptr(unsafe.Pointer(&t)), 0, 0)
+		p.coarse = errno == syscall.ENOSYS
+	}
+	if p.coarse {
+		// Rounded down: what is due within the millisecond is asked for again
+		// and again, which costs CPU time and no latency.
+		n, _, errno = syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])),
+			uintptr(len(p.events)), uintptr(d/time.Millisecond), 0, 0)
+	}
 	switch errno {
 	case 0:
 		return int(n), nil
 	case syscall.EINTR:
 		return 0, nil
 	}
-	return 0, &SystemError{"epoll_pwait2", errno}
+	return 0, &SystemError{"epoll_wait", errno}
 }
 
 // event returns the i-th event of the last wait.

@@ -14,6 +14,9 @@
 //	out = conn.Pending(out)                                 // what TLS itself has to say
 //	out, err = conn.Seal(out, packets)                      // one flush, one record
 //
+// A client has the same two acts, the first of which is
+// [Handshaker.HandshakeClient].
+//
 // # Borrowed memory
 //
 // Open and Seal borrow their input for the call and append to the slice they
