@@ -149,3 +149,30 @@ func TestPollerWaitsInMillisecondsToo(t *testing.T) {
 		t.Errorf("%d sent, %d arrived, %d lost", run.sent, run.arrived, run.lost())
 	}
 }
+
+// TestOpenLoopCountsFromWhenAMessageWasDue has a broker pause for 50 ms, in
+// which 500 messages are due and the Receive Maximum allows 5: of those that
+// were due in the first half, each has waited for 25 ms or more.
+func TestOpenLoopCountsFromWhenAMessageWasDue(t *testing.T) {
+	run, m := newMirrored(t, Config{Rate: 10_000, QoS: codec.QoS1})
+	run.publishers[0].setQuota(5)
+	resume := run.start + int64(50*time.Millisecond)
+	run.measureTo = resume
+	for run.clock() < resume {
+		if err := run.turn(time.Millisecond, run.refill); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if run.sent != 5 {
+		t.Fatalf("%d messages were sent, want 5", run.sent)
+	}
+	for run.backlog > 0 || run.arrived < run.sent {
+		m.round(run)
+	}
+	if run.sent != 500 || run.second.Count() != 500 {
+		t.Fatalf("%d messages were sent and %d measured, want 500", run.sent, run.second.Count())
+	}
+	if p50 := run.second.Quantile(0.5); p50 < 25*time.Millisecond {
+		t.Errorf("half of the messages arrived within %v", p50)
+	}
+}

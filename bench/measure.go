@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"math"
 	"time"
 )
 
@@ -27,7 +28,7 @@ const (
 func (t *traffic) measure(ctx context.Context) (*Result, error) {
 	t.start = t.clock()
 	t.measureFrom = t.start + int64(t.config.Warmup)
-	t.measureTo = t.measureFrom + int64(t.config.Duration)
+	t.measureTo = math.MaxInt64
 	for _, p := range t.publishers {
 		p.wake()
 	}
@@ -115,21 +116,31 @@ func (t *traffic) revive() {
 	}
 }
 
-// drain waits for what is on its way, as long as some of it arrives now and then.
+// drain waits for what is on its way, as long as some of it arrives now and
+// then, and no longer than it took to send.
 func (t *traffic) drain(ctx context.Context) error {
-	expected := t.sent * uint64(t.plan.fan)
-	last, arrived, unacknowledged := t.clock(), t.arrived, t.unacknowledged
-	for t.arrived < expected-t.refused*uint64(t.plan.fan) || t.unacknowledged > 0 {
+	type state struct {
+		arrived        uint64
+		unacknowledged int
+		backlog        int
+	}
+	progress := func() state { return state{t.arrived, t.unacknowledged, t.backlog} }
+	patience := int64(t.config.Patience)
+	began := t.clock()
+	deadline := began + patience + int64(t.config.Warmup+t.config.Duration)
+	last, before := began, progress()
+	for t.arrived < (t.sent-t.refused)*uint64(t.plan.fan) || t.unacknowledged > 0 || t.backlog > 0 {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		if err := t.turn(maxWait, t.refill); err != nil {
 			return err
 		}
-		if t.arrived != arrived || t.unacknowledged != unacknowledged {
-			last, arrived, unacknowledged = t.now, t.arrived, t.unacknowledged
-		} else if t.clock()-last > int64(t.config.Patience) {
-			return nil
+		if now := progress(); now != before {
+			last, before = t.now, now
+		}
+		if now := t.clock(); now-last > patience || now > deadline {
+			break
 		}
 	}
 	// A duplicate would come right behind, if at all; PUBCOMPs are on their way.
@@ -152,6 +163,7 @@ func (t *traffic) conclude(r *Result, from, to mark) {
 		Reordered:      t.reordered,
 		Refused:        t.refused,
 		Unacknowledged: uint64(t.unacknowledged),
+		Unsent:         uint64(t.backlog),
 		Foreign:        t.foreign,
 		Stalls:         t.stalls,
 	}

@@ -128,7 +128,7 @@ func newMirrored(t *testing.T, c Config) (*traffic, *mirror) {
 	if sub.conn, err = l.add(ours, layers{}, nil, sub); err != nil {
 		t.Fatal(err)
 	}
-	if c.QoS > codec.QoS0 {
+	if c.QoS > codec.QoS0 && c.Window > 0 {
 		pub.setQuota(c.Window)
 	}
 	run.measureTo = 1 << 62

@@ -66,6 +66,7 @@ func (p *publisher) refill() {
 	if t.open() {
 		for p.due > 0 && p.mayTakeID() && p.conn.unsent() < maxUnsent {
 			p.due--
+			t.backlog--
 			p.publish(t.intended(p))
 			p.sent++
 		}

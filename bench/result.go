@@ -66,7 +66,9 @@ type Messages struct {
 	Refusal    string `json:"refusal,omitempty"`
 	// Unacknowledged messages never got the PUBACK or PUBCOMP that they need.
 	Unacknowledged uint64 `json:"unacknowledged"`
-	Foreign        uint64 `json:"foreign"` // received, and not from this run
+	// Unsent messages of an open loop were due, and never taken.
+	Unsent  uint64 `json:"unsent"`
+	Foreign uint64 `json:"foreign"` // received, and not from this run
 	// Stalls counts how often a Publisher had its window back because nothing
 	// that it sent arrived.
 	Stalls uint64 `json:"stalls"`
@@ -74,7 +76,7 @@ type Messages struct {
 
 // Perfect reports whether every message arrived once and in order.
 func (m *Messages) Perfect() bool {
-	return m.Lost+m.Duplicates+m.Reordered+m.Refused+m.Unacknowledged+m.Foreign+m.Stalls == 0
+	return m.Lost+m.Duplicates+m.Reordered+m.Refused+m.Unacknowledged+m.Unsent+m.Foreign+m.Stalls == 0
 }
 
 // String lists what is not perfect.
@@ -85,7 +87,7 @@ func (m *Messages) String() string {
 		name  string
 	}{
 		{m.Lost, "lost"}, {m.Duplicates, "duplicated"}, {m.Reordered, "reordered"}, {m.Refused, "refused"},
-		{m.Unacknowledged, "unacknowledged"}, {m.Foreign, "foreign"}, {m.Stalls, "stalls"},
+		{m.Unacknowledged, "unacknowledged"}, {m.Unsent, "unsent"}, {m.Foreign, "foreign"}, {m.Stalls, "stalls"},
 	} {
 		if part.count > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", part.count, part.name))

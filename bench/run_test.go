@@ -15,21 +15,30 @@ import (
 	"github.com/weirmq/weir/codec"
 )
 
-// mustRun runs c, and fails the test unless all messages arrive once and in order.
+// mustRun runs c, and fails the test unless all messages arrive once and in
+// order. On a machine that is busy it takes as long as it needs to measure.
 func mustRun(t *testing.T, c bench.Config) *bench.Result {
 	t.Helper()
 	r, err := bench.Run(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Messages != nil && !r.Messages.Perfect() {
-		t.Errorf("%v", r.Messages)
+	if r.Messages != nil && (!r.Messages.Perfect() || r.Messages.Received == 0) {
+		t.Errorf("%+v", r.Messages)
+	}
+	if r.Operations == 0 && c.Duration < time.Minute {
+		c.Duration *= 8
+		return mustRun(t, c)
 	}
 	if r.Operations == 0 || r.Failures > 0 || r.Server == nil || r.Server.CPUSeconds <= 0 || r.Server.PeakRSS == 0 || r.Generator == nil {
 		t.Errorf("%+v", r)
 	}
-	if c.Scenario != bench.Idle && (r.Latency == nil || r.Latency.P50 <= 0 || r.Latency.Max < r.Latency.P999 || len(r.Samples) == 0) {
-		t.Errorf("latency %+v, samples %v", r.Latency, r.Samples)
+	// What was measured may all have been sent before.
+	if r.Latency != nil && (r.Latency.P50 <= 0 || r.Latency.Max < r.Latency.P999) {
+		t.Errorf("latency %+v", r.Latency)
+	}
+	if c.Scenario != bench.Idle && len(r.Samples) == 0 {
+		t.Error("there are no samples")
 	}
 	return r
 }

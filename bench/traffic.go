@@ -44,7 +44,8 @@ type traffic struct {
 	refusal        codec.ReasonCode
 	unacknowledged int
 	stalls         uint64
-	stopped        bool // nothing is published any more
+	backlog        int  // open loop: messages that are due and not sent
+	stopped        bool // nothing is published any more, but for the backlog
 }
 
 // open reports whether the loop is.
@@ -200,17 +201,20 @@ func (t *traffic) refuse(code codec.ReasonCode) {
 
 // refill has those publish who may.
 func (t *traffic) refill() {
-	if t.open() && !t.stopped {
-		for t.due() <= t.now {
+	if t.open() {
+		// Those that were to be sent before the end are sent, however late it
+		// is: without them the broker's last pause would be left out.
+		for due := t.due(); due <= t.now && due < t.measureTo; due = t.due() {
 			p := t.publishers[t.next%len(t.publishers)]
 			p.due++
 			p.wake()
 			t.next++
+			t.backlog++
 		}
 	}
 	for _, p := range t.ready {
 		p.ready = false
-		if !t.stopped {
+		if !t.stopped || p.due > 0 {
 			p.refill()
 		}
 	}
