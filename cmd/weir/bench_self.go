@@ -61,11 +61,14 @@ func (b *benching) withSelf(ctx context.Context, f func(context.Context) error) 
 		cancel()
 		return err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- broker.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		_ = broker.Wait() // what it has to say is on standard error
+		close(ended)
+	}()
 	defer func() {
 		cancel()
-		_ = <-ended // it was asked to
+		<-ended
 	}()
 	if err := b.awaitSelf(ctx, address, ended); err != nil {
 		return err
@@ -75,7 +78,7 @@ func (b *benching) withSelf(ctx context.Context, f func(context.Context) error) 
 }
 
 // awaitSelf waits until the broker answers.
-func (b *benching) awaitSelf(ctx context.Context, address string, ended chan error) error {
+func (b *benching) awaitSelf(ctx context.Context, address string, ended <-chan struct{}) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	for {
@@ -85,9 +88,8 @@ func (b *benching) awaitSelf(ctx context.Context, address string, ended chan err
 			return c.Close()
 		}
 		select {
-		case err := <-ended:
-			ended <- err
-			return fmt.Errorf("the broker of --self ended: %w", err)
+		case <-ended:
+			return errors.New("the broker of --self ended before it answered")
 		case <-ctx.Done():
 			return fmt.Errorf("the broker of --self does not answer at %s: %w", address, err)
 		case <-time.After(20 * time.Millisecond):
