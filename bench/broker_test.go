@@ -44,21 +44,12 @@ func startBroker(t testing.TB) *broker {
 		return &tlsstate.Config{Certificates: []tls.Certificate{server.TLSCertificate()}, ClientCAs: roots, ClientCertificates: mode}
 	}
 	const address = "127.0.0.1:0"
-	e, err := engine.New(engine.Options{Logger: slog.New(slog.DiscardHandler), Listeners: []engine.Listener{
-		{Name: string(bench.TCP), Address: address},
-		{Name: string(bench.TLS), Address: address, TLS: serverTLS(tlsstate.Required)},
-		{Name: string(bench.WebSocket), Address: address, Protocol: engine.WebSockets},
-		{Name: string(bench.WebSocketTLS), Address: address, Protocol: engine.WebSockets, TLS: serverTLS(tlsstate.NotRequested)},
-	}})
-	ok(err)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- e.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		ok(<-done)
-	})
-	<-e.Started()
+	e := startEngine(t,
+		engine.Listener{Name: string(bench.TCP), Address: address},
+		engine.Listener{Name: string(bench.TLS), Address: address, TLS: serverTLS(tlsstate.Required)},
+		engine.Listener{Name: string(bench.WebSocket), Address: address, Protocol: engine.WebSockets},
+		engine.Listener{Name: string(bench.WebSocketTLS), Address: address, Protocol: engine.WebSockets, TLS: serverTLS(tlsstate.NotRequested)},
+	)
 	b := &broker{urls: make(map[bench.Transport]string), client: &tls.Config{
 		RootCAs: roots, ServerName: "localhost", Certificates: []tls.Certificate{client.TLSCertificate()},
 	}}
@@ -66,6 +57,26 @@ func startBroker(t testing.TB) *broker {
 		b.urls[transport] = fmt.Sprintf("%s://%s", transport, e.Addr(string(transport)))
 	}
 	return b
+}
+
+// startEngine runs an engine until the test ends.
+func startEngine(t testing.TB, listeners ...engine.Listener) *engine.Engine {
+	t.Helper()
+	e, err := engine.New(engine.Options{Logger: slog.New(slog.DiscardHandler), Listeners: listeners})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- e.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	<-e.Started()
+	return e
 }
 
 var transports = []bench.Transport{bench.TCP, bench.TLS, bench.WebSocket, bench.WebSocketTLS}

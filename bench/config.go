@@ -2,6 +2,7 @@ package bench
 
 import (
 	"crypto/tls"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -202,29 +203,16 @@ func (c *Config) check() error {
 	case strings.ContainsAny(c.TopicPrefix, "+#\x00") || len(c.TopicPrefix) > 1000:
 		return configError("TopicPrefix", "%.1000q: want levels of a Topic Name, at most 1000 bytes", c.TopicPrefix)
 	}
-	bounds := []struct {
-		field            string
-		value, low, high int
-	}{{"Connections", c.Connections, 1, maxClients}}
-	if c.Scenario.HasTraffic() {
-		bounds = bounds[:0]
-		bounds = append(bounds, []struct {
-			field            string
-			value, low, high int
-		}{
-			{"Publishers", c.Publishers, 1, maxClients},
-			{"Subscribers", c.Subscribers, 1, maxClients},
-			{"Size", c.Size, MinSize, maxSize},
-			{"Window", c.Window, 0, maxWindow},
-		}...)
-	}
-	for _, b := range bounds {
-		if b.value < b.low || b.value > b.high {
-			return configError(b.field, "%d: want %d to %d", b.value, b.low, b.high)
-		}
-	}
 	if !c.Scenario.HasTraffic() {
-		return nil
+		return within("Connections", c.Connections, 1, maxClients)
+	}
+	if err := errors.Join(
+		within("Publishers", c.Publishers, 1, maxClients),
+		within("Subscribers", c.Subscribers, 1, maxClients),
+		within("Size", c.Size, MinSize, maxSize),
+		within("Window", c.Window, 0, maxWindow),
+	); err != nil {
+		return err
 	}
 	switch {
 	case c.Rate < 0 || c.Rate > 1e9:
@@ -237,6 +225,13 @@ func (c *Config) check() error {
 		return configError("Topics", "%d: want one for each Publisher (%d) at least, and %d at most", c.Topics, c.Publishers, maxTopics)
 	case c.Scenario == Wild && c.Subscribers < 2:
 		return configError("Subscribers", "%d: want 2 at least, for the rows and for the columns", c.Subscribers)
+	}
+	return nil
+}
+
+func within(field string, value, low, high int) error {
+	if value < low || value > high {
+		return configError(field, "%d: want %d to %d", value, low, high)
 	}
 	return nil
 }

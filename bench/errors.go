@@ -22,6 +22,7 @@ type ConfigError struct {
 	Err   error  // the value, and what would be right
 }
 
+// Error implements error.
 func (e *ConfigError) Error() string { return "bench: " + e.Field + ": " + e.Err.Error() }
 
 // Unwrap returns Err.
@@ -39,6 +40,7 @@ type ConnectError struct {
 	Err      error
 }
 
+// Error implements error.
 func (e *ConnectError) Error() string {
 	return fmt.Sprintf("bench: Client %s at %s: %v", e.ClientID, e.Broker, e.Err)
 }
@@ -53,6 +55,7 @@ type RefusedError struct {
 	ReasonCode codec.ReasonCode
 }
 
+// Error implements error.
 func (e *RefusedError) Error() string {
 	return fmt.Sprintf("%v with Reason Code 0x%02X (%v)", e.Packet, byte(e.ReasonCode), e.ReasonCode)
 }
@@ -63,6 +66,7 @@ type PacketError struct {
 	Detail string
 }
 
+// Error implements error.
 func (e *PacketError) Error() string { return fmt.Sprintf("unexpected %v: %s", e.Packet, e.Detail) }
 
 // SystemError is a system call that failed.
@@ -71,6 +75,7 @@ type SystemError struct {
 	Err  error
 }
 
+// Error implements error.
 func (e *SystemError) Error() string { return e.Call + ": " + e.Err.Error() }
 
 // Unwrap returns Err.

@@ -27,8 +27,8 @@ const (
 // measure warms up, measures, and waits for what is on its way.
 func (t *traffic) measure(ctx context.Context) (*Result, error) {
 	t.start = t.clock()
-	t.measureFrom = t.start + int64(t.config.Warmup)
-	t.measureTo = math.MaxInt64
+	// Nothing counts for the latency yet, and there is no end to what is due.
+	t.measureFrom, t.measureTo = math.MaxInt64, math.MaxInt64
 	for _, p := range t.publishers {
 		p.wake()
 	}
@@ -38,7 +38,7 @@ func (t *traffic) measure(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	r := newResult(&t.config)
-	if err := t.until(ctx, t.measureFrom, nil); err != nil {
+	if err := t.until(ctx, t.start+int64(t.config.Warmup), nil); err != nil {
 		return nil, err
 	}
 	from, err := t.mark()

@@ -119,13 +119,23 @@ func number(v float64) string {
 	return digits
 }
 
-// SampleHeader is the head of the table whose lines are those of
+// SampleHeader returns the head of the table whose lines are those of
 // [Sample.Line].
-const SampleHeader = "    time    received/s        sent/s         p50         p99         max"
+func SampleHeader(s Scenario) string {
+	done, sent := "received/s", "sent/s"
+	if s == Storm {
+		done, sent = "connects/s", ""
+	}
+	return fmt.Sprintf("%8s  %12s  %12s  %10s  %10s  %10s", "time", done, sent, "p50", "p99", "max")
+}
 
 // Line returns s as a line of a table.
 func (s *Sample) Line() string {
-	return fmt.Sprintf("%6.1f s  %12s  %12s  %10s  %10s  %10s", s.At, number(s.Operations), number(s.Sent), short(s.P50), short(s.P99), short(s.Max))
+	sent := ""
+	if s.Sent > 0 {
+		sent = number(s.Sent)
+	}
+	return fmt.Sprintf("%6.1f s  %12s  %12s  %10s  %10s  %10s", s.At, number(s.Operations), sent, short(s.P50), short(s.P99), short(s.Max))
 }
 
 // rows returns the comparison as a table: a line for each measure and peer.

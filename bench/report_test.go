@@ -85,6 +85,18 @@ machine     linux/amd64, 2 processors
 	}
 }
 
+func TestTableOfSamplesIsStraight(t *testing.T) {
+	for _, scenario := range []Scenario{Pairs, Storm} {
+		s := Sample{At: 12, Operations: 1_234_567, P50: 40 * time.Microsecond, P99: 3 * time.Millisecond, Max: time.Second}
+		if scenario != Storm {
+			s.Sent = 1_234_568
+		}
+		if header, line := SampleHeader(scenario), s.Line(); len(header) != len(line) {
+			t.Errorf("%s:\n%s\n%s", scenario, header, line)
+		}
+	}
+}
+
 func TestSpreadIsMedianAndRange(t *testing.T) {
 	for _, row := range []struct {
 		values []float64

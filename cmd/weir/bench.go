@@ -312,7 +312,7 @@ func (b *benching) showProgress() {
 	header := false
 	b.config.Progress = func(s bench.Sample) {
 		if !header {
-			fmt.Fprintln(b.app.stderr, bench.SampleHeader)
+			fmt.Fprintln(b.app.stderr, bench.SampleHeader(b.config.Scenario))
 			header = true
 		}
 		fmt.Fprintln(b.app.stderr, s.Line())

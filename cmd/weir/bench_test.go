@@ -48,7 +48,7 @@ func TestBenchPrintsWhatItIsAskedFor(t *testing.T) {
 			t.Errorf("%q is not in\n%s", want, text.stdout)
 		}
 	}
-	if !strings.HasPrefix(text.stderr, bench.SampleHeader) {
+	if !strings.HasPrefix(text.stderr, bench.SampleHeader(bench.Pairs)) {
 		t.Errorf("the table begins with\n%s", text.stderr)
 	}
 
