@@ -6,12 +6,20 @@ BENCH     ?= .
 BENCHTIME ?= 1s
 SOAK      ?= 1h
 
+# What bench-peers measures and how often. As they are here it takes about half
+# an hour, and writes docs/benchmarks.md; anything less is printed.
+ROWS     ?= .
+PEERS    ?= .
+MICRO    ?= .
+ROUNDS   ?= 5
+DURATION ?= 2s
+
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 TARGETS := linux/arm64 linux/arm darwin/arm64
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test race soak lint fuzz bench e2e kubernetes cross clean help
+.PHONY: build demo test race soak lint fuzz bench bench-peers e2e kubernetes cross clean help
 
 build: ## build bin/weir
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/weir ./cmd/weir
@@ -31,6 +39,7 @@ soak: ## simulate Clients on several loops, from random seeds, for SOAK (1h)
 lint: bin/golangci-lint ## run the linters at their pinned versions
 	bin/golangci-lint run ./...
 	bin/staticcheck -tags e2e ./...
+	cd bench/peers && ../../bin/golangci-lint run ./... && ../../bin/staticcheck ./...
 
 # The linters are a module of their own, so that what they depend on is no
 # dependency of Weir. One build makes both.
@@ -43,6 +52,9 @@ fuzz: ## run every fuzz target for FUZZTIME (10s) each
 
 bench: ## run the benchmarks that match BENCH (.), for BENCHTIME (1s) each
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+
+bench-peers: build ## measure Weir beside other brokers, ROUNDS (5) times for DURATION (2s), and write docs/benchmarks.md
+	$(GO) run -C bench/peers ./cmd/bench-peers -rows '$(ROWS)' -peers '$(PEERS)' -micro '$(MICRO)' -rounds $(ROUNDS) -duration $(DURATION)
 
 e2e: ## play the tutorial with step, mosquitto's clients and node, which must be on PATH
 	$(GO) test -tags e2e -count=1 ./cmd/weir/...
@@ -61,4 +73,4 @@ clean: ## remove what was built
 	rm -rf bin
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

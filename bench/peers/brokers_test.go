@@ -1,0 +1,197 @@
+package peers
+
+import (
+	"context"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weirmq/weir/codec"
+)
+
+// built builds a program of Go in a directory and returns its path.
+func built(t *testing.T, dir, module, pkg string) string {
+	t.Helper()
+	program := filepath.Join(dir, filepath.Base(strings.TrimSuffix(pkg, "/v2")))
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", program, pkg)
+	cmd.Dir = module
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build %s: %v\n%s", pkg, err, out)
+	}
+	return program
+}
+
+// program returns the program of a Peer, and skips the test if it is one that
+// is not installed.
+func program(t *testing.T, p *Peer) string {
+	t.Helper()
+	switch p.Name {
+	case "weir":
+		return built(t, t.TempDir(), "../..", "./cmd/weir")
+	case "mosquitto":
+		for _, name := range []string{"mosquitto", "/usr/sbin/mosquitto"} {
+			if path, err := exec.LookPath(name); err == nil {
+				return path
+			}
+		}
+		t.Skip("mosquitto is not installed")
+	case "nats-server":
+		return built(t, t.TempDir(), ".", modules[p.Name])
+	}
+	return built(t, t.TempDir(), ".", "./cmd/"+p.Name)
+}
+
+// Every broker starts with its configuration and answers, at each door that it
+// serves; and nobody gets in by MutualTLS without a certificate.
+func TestBrokersAnswerAtTheirDoors(t *testing.T) {
+	keys, err := MakeKeys(t.Context(), built(t, t.TempDir(), "../..", "./cmd/weir"), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range Peers {
+		t.Run(p.Name, func(t *testing.T) {
+			path := program(t, p)
+			for _, door := range []Door{Plain, TLS, MutualTLS} {
+				if !(&Row{Door: door, Floor: door == Plain}).Serves(p) {
+					continue
+				}
+				t.Run(door.String(), func(t *testing.T) {
+					running, err := Start(t.Context(), p, path, t.TempDir(), door, keys)
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer running.Stop()
+					if door != MutualTLS {
+						return
+					}
+					nobody := running.Site
+					nobody.Door = TLS
+					if err := (&Running{Peer: p, Site: nobody}).answers(t.Context()); err == nil {
+						t.Error("a Client without a certificate gets in")
+					}
+				})
+			}
+		})
+	}
+}
+
+func TestStartSaysWhatTheProgramSaid(t *testing.T) {
+	script := filepath.Join(t.TempDir(), "broker")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\necho no such luck >&2\nexit 7\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	p := &Peer{Name: "broken", Configure: func(Site) Setup { return Setup{} }}
+	_, err := Start(t.Context(), p, script, t.TempDir(), Plain, Keys{})
+	if err == nil {
+		t.Fatal("it started")
+	}
+	for _, want := range []string{"broken", "exit status 7", "no such luck"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q does not say %q", err, want)
+		}
+	}
+}
+
+// rawClient is a connection with no more to it than a test of the floor needs.
+type rawClient struct {
+	t *testing.T
+	net.Conn
+}
+
+func dialRaw(t *testing.T, r *Running) rawClient {
+	t.Helper()
+	c, err := new(net.Dialer).DialContext(t.Context(), "tcp", r.Site.address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	client := rawClient{t, c}
+	client.send(codec.AppendConnect(nil, &codec.Connect{Version: codec.V311, ClientID: []byte("raw"), CleanStart: true}))
+	client.want(codec.AppendConnack(nil, codec.V311, &codec.Connack{}))
+	return client
+}
+
+func (c rawClient) send(packet []byte) {
+	c.t.Helper()
+	if _, err := c.Write(packet); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c rawClient) want(packet []byte) {
+	c.t.Helper()
+	got := make([]byte, len(packet))
+	for n := 0; n < len(got); {
+		k, err := c.Read(got[n:])
+		if n += k; err != nil {
+			c.t.Fatalf("got %x and %v, want %x", got[:n], err, packet)
+		}
+	}
+	if string(got) != string(packet) {
+		c.t.Fatalf("got %x, want %x", got, packet)
+	}
+}
+
+func (c rawClient) subscribe(filter string) {
+	c.t.Helper()
+	c.send(codec.AppendSubscribe(nil, codec.V311, &codec.Subscribe{PacketID: 1, Subscriptions: []codec.Subscription{{TopicFilter: []byte(filter)}}}))
+	c.want(codec.AppendSuback(nil, codec.V311, 1, []codec.ReasonCode{codec.Success}, ""))
+}
+
+func TestFloorForwardsToThoseWhoSubscribed(t *testing.T) {
+	running, err := Start(t.Context(), Peers[0], program(t, Peers[0]), t.TempDir(), Plain, Keys{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer running.Stop()
+	first, second, publisher := dialRaw(t, running), dialRaw(t, running), dialRaw(t, running)
+	first.subscribe("a/+")
+	second.subscribe("b/+")
+	message := func(name, text string) []byte {
+		return codec.AppendPublish(nil, codec.V311, &codec.Publish{TopicName: []byte(name), Payload: []byte(text)})
+	}
+	// In two pieces, so that it has to be put together.
+	publish := message("a/1", "one")
+	publisher.send(publish[:3])
+	publisher.send(publish[3:])
+	first.want(publish)
+	publisher.send(append(message("a/1", "two"), message("a/1", "three")...))
+	first.want(append(message("a/1", "two"), message("a/1", "three")...))
+	// A Publisher that leaves does not take its Subscribers along.
+	publisher.send([]byte{byte(codec.TypeDisconnect) << 4, 0})
+	other := dialRaw(t, running)
+	other.send(message("b/1", "four"))
+	second.want(message("b/1", "four"))
+	other = dialRaw(t, running)
+	other.send(message("a/2", "five"))
+	first.want(message("a/2", "five"))
+}
+
+func TestRunnerKeepsTheReasonInThePlaceOfNumbers(t *testing.T) {
+	r := Runner{
+		Weir: "false", Programs: map[string]string{"floor": program(t, Peers[0]), "mochi": filepath.Join(t.TempDir(), "missing")},
+		Dir: t.TempDir(), Rounds: 2, Log: t.Logf,
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	result, err := r.Run(ctx, Rows[0], []*Peer{Peers[0], {Name: "mochi", Configure: configureMochi}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := result.Failed["floor"]; err == nil || !strings.Contains(err.Error(), "round 1: weir bench: exit status 1") {
+		t.Errorf("floor: got %v", err)
+	}
+	if err := result.Failed["mochi"]; err == nil || !strings.Contains(err.Error(), "missing") {
+		t.Errorf("mochi: got %v", err)
+	}
+	if len(result.Measured) != 0 {
+		t.Errorf("got numbers: %v", result.Measured)
+	}
+}

@@ -1,0 +1,232 @@
+package peers
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Report is a whole run, ready to be written.
+type Report struct {
+	Environment Environment
+	Rounds      int
+	Duration    time.Duration
+	Warmup      time.Duration
+	Took        time.Duration // the whole run
+	Peers       []string      // the columns, in order
+	Results     []*Result
+	Micro       *GoBench // nil: not run
+}
+
+// sections are the tables of the report, each with what its numbers are.
+var sections = []struct {
+	kind        Kind
+	title, text string
+}{
+	{PerMessage, "CPU per delivered message", "Microseconds of the broker's CPU time for each message that a Subscriber received. `w32`: 32 messages of each Publisher are on\ntheir way at any time; `w1`: one, so that each message comes alone."},
+	{PerConnect, "CPU per connect and disconnect", "Microseconds of the broker's CPU time, eight Clients at a time. TLS handshakes are full ones."},
+	{PerConnection, "Memory per idle connection", "KiB of resident memory that each connection adds."},
+	{Latency, "Latency at a fixed rate", "Milliseconds from when a message was to be sent until it was received. The generator shares the cores with the broker."},
+}
+
+// Markdown writes the report.
+func (r *Report) Markdown() string {
+	var b strings.Builder
+	r.preface(&b)
+	for _, s := range sections {
+		var results []*Result
+		for _, result := range r.Results {
+			if result.Row.Kind == s.kind {
+				results = append(results, result)
+			}
+		}
+		if len(results) == 0 {
+			continue
+		}
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n", s.title, s.text)
+		if s.kind == Latency {
+			r.latencies(&b, results)
+		} else {
+			r.table(&b, results)
+		}
+		r.notes(&b, results)
+	}
+	if r.Micro != nil {
+		r.micro(&b)
+	}
+	return b.String()
+}
+
+func (r *Report) preface(b *strings.Builder) {
+	e := &r.Environment
+	fmt.Fprintf(b, `# Benchmarks
+
+Written by `+"`make bench-peers`"+` on %s, from commit %s, in %d minutes; do not edit. All brokers and the load generator share one machine, over
+loopback: the CPU time that a broker takes for a message tells something there, and how many messages a second it manages does
+not. Each row starts all brokers afresh, each with the configuration it comes with but for ports, certificates and rules;
+without persistence, as far as they can do without; and without a log. They are measured in turns, for %s each time after %s of warm-up, in MQTT 3.1.1, which
+all of them speak. Cells are the median of n = %d, and the range. The floor is a program that forwards bytes and knows no MQTT: what
+the system calls alone cost. %s stands where a broker has no such feature, or where nothing was measured; a ratio in bold type
+misses its aim. Faults are messages that were lost, duplicated or reordered, and whatever else should not have been.
+
+| | |
+| --- | --- |
+| Processor | %s, %d cores |
+| Memory | %s |
+| Kernel | %s |
+| Go | %s |
+`, e.Date, e.Commit, int(math.Round(r.Took.Minutes())), r.Duration, r.Warmup, r.Rounds, missing, e.CPU, e.Cores, e.Memory, e.Kernel, e.Go)
+	names := make([]string, 0, len(e.Versions))
+	for name := range e.Versions {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		fmt.Fprintf(b, "| %s | %s |\n", name, e.Versions[name])
+	}
+}
+
+// spread returns how a Peer's numbers of a row came out.
+func (r *Result) spread(peer string, value func(*Measurement) float64) Spread {
+	var values []float64
+	for i := range r.Measured[peer] {
+		values = append(values, value(&r.Measured[peer][i]))
+	}
+	return spread(values)
+}
+
+// line writes a line of a table.
+func line(b *strings.Builder, cells ...string) {
+	b.WriteString("| " + strings.Join(cells, " | ") + " |\n")
+}
+
+// table writes a section with a column for each Peer.
+func (r *Report) table(b *strings.Builder, results []*Result) {
+	head := append([]string{"row"}, r.Peers...)
+	head = append(head, "Weir / "+Baseline, "aim", "faults")
+	line(b, head...)
+	line(b, append([]string{"---"}, slices.Repeat([]string{"---:"}, len(head)-1)...)...)
+	for _, result := range results {
+		kind := result.Row.Kind
+		cells := []string{result.Row.Name}
+		for _, peer := range r.Peers {
+			cells = append(cells, result.spread(peer, kind.value).cell())
+		}
+		ratio, ok := result.spread("weir", kind.value).over(result.spread(Baseline, kind.value))
+		line(b, append(cells, verdict(ratio, ok, result.Row.Aim), "≤ "+share(result.Row.Aim), result.faults())...)
+	}
+}
+
+// latencies writes a section with a line for each Peer.
+func (r *Report) latencies(b *strings.Builder, results []*Result) {
+	line(b, "row", "broker", "p50", "p99", "p99.9", "p99 / "+Baseline, "p99.9 / "+Baseline, "faults")
+	line(b, "---", "---", "---:", "---:", "---:", "---:", "---:", "---:")
+	milliseconds := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+	p50 := func(m *Measurement) float64 { return milliseconds(m.Latency.P50) }
+	p99 := func(m *Measurement) float64 { return milliseconds(m.Latency.P99) }
+	p999 := func(m *Measurement) float64 { return milliseconds(m.Latency.P999) }
+	for _, result := range results {
+		for _, peer := range r.Peers {
+			if len(result.Measured[peer]) == 0 {
+				continue
+			}
+			cells := []string{result.Row.Name, peer}
+			for _, value := range []func(*Measurement) float64{p50, p99, p999} {
+				cells = append(cells, result.spread(peer, value).cell())
+			}
+			for _, value := range []func(*Measurement) float64{p99, p999} {
+				ratio, ok := result.spread(peer, value).over(result.spread(Baseline, value))
+				aim := result.Row.Aim
+				if peer != "weir" {
+					aim = ratio // there is none
+				}
+				cells = append(cells, verdict(ratio, ok, aim))
+			}
+			line(b, append(cells, result.faultsOf(peer))...)
+		}
+	}
+}
+
+// share writes a ratio.
+func share(v float64) string { return fmt.Sprintf("%.3f", v) }
+
+// verdict writes a ratio, in bold type if it misses the aim.
+func verdict(ratio float64, ok bool, aim float64) string {
+	switch {
+	case !ok:
+		return missing
+	case ratio > aim:
+		return "**" + share(ratio) + "**"
+	}
+	return share(ratio)
+}
+
+// Faults describes, for each row in which a Peer did with messages what it should
+// not, what that was.
+func (r *Report) Faults(peer string) (faults []string) {
+	for _, result := range r.Results {
+		if text := result.faultsOf(peer); text != noFaults {
+			faults = append(faults, result.Row.Name+": "+text)
+		}
+	}
+	return faults
+}
+
+// noFaults is what stands where all was as it should be.
+const noFaults = "0"
+
+// faults says what all Peers together did with messages that they should not.
+func (r *Result) faults() string {
+	var parts []string
+	for _, p := range Peers {
+		if text := r.faultsOf(p.Name); text != noFaults {
+			parts = append(parts, p.Name+": "+text)
+		}
+	}
+	if len(parts) == 0 {
+		return noFaults
+	}
+	return strings.Join(parts, "; ")
+}
+
+// faultsOf counts what was lost, duplicated, reordered, or otherwise not as it
+// should be, over all rounds.
+func (r *Result) faultsOf(peer string) string {
+	var total [8]uint64
+	for _, m := range r.Measured[peer] {
+		for i, n := range []uint64{m.Messages.Lost, m.Messages.Duplicates, m.Messages.Reordered, m.Messages.Refused,
+			m.Messages.Unacknowledged, m.Messages.Foreign, m.Messages.Stalls, m.Failures} {
+			total[i] += n
+		}
+	}
+	var parts []string
+	for i, name := range []string{"lost", "duplicated", "reordered", "refused", "unacknowledged", "foreign", "stalls", "failed connects"} {
+		if total[i] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", total[i], name))
+		}
+	}
+	if len(parts) == 0 {
+		return noFaults
+	}
+	return strings.Join(parts, ", ")
+}
+
+// notes writes why numbers are missing.
+func (r *Report) notes(b *strings.Builder, results []*Result) {
+	first := true
+	for _, result := range results {
+		for _, peer := range r.Peers {
+			err := result.Failed[peer]
+			if err == nil {
+				continue
+			}
+			if first {
+				b.WriteString("\n")
+				first = false
+			}
+			fmt.Fprintf(b, "* %s, %s: %s\n", peer, result.Row.Name, strings.Join(strings.Fields(err.Error()), " "))
+		}
+	}
+}

@@ -1,0 +1,125 @@
+package peers
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+// measurement returns what weir bench --json says, as far as it counts here.
+func measurement(t *testing.T, text string) Measurement {
+	t.Helper()
+	var m Measurement
+	if err := json.Unmarshal([]byte(text), &m); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// testReport has a row of each kind.
+func testReport(t *testing.T) *Report {
+	cpu := func(values ...string) (list []Measurement) {
+		for _, value := range values {
+			list = append(list, measurement(t, `{"operations": 10, "server": {"cpuPerOperation": `+value+`}}`))
+		}
+		return list
+	}
+	latency := func(p50, p99, p999 string) []Measurement {
+		return []Measurement{measurement(t, `{"operations": 10, "server": {}, "latency": {"p50": `+p50+`, "p99": `+p99+`, "p999": `+p999+`}}`)}
+	}
+	row := func(kind Kind, name string) Row {
+		return Row{Name: name, Kind: kind, Aim: 0.065}
+	}
+	report := &Report{
+		Environment: Environment{
+			CPU: "Abacus 3000", Cores: 2, Memory: "640 kB", Kernel: "6.1.0", Go: "go1.26", Commit: "0123456", Date: "2001-02-03",
+			Versions: map[string]string{"mosquitto": "2.0.11", "mochi": "v2.7.9"},
+		},
+		Rounds: 3, Duration: 2 * time.Second, Warmup: time.Second, Took: 7 * time.Minute,
+		Peers: []string{"floor", "mosquitto", "mochi", "weir"},
+		Results: []*Result{
+			{Row: row(PerMessage, "met"), Measured: map[string][]Measurement{
+				"floor": cpu("0.2"), "mosquitto": cpu("10", "9.5", "12.25"), "mochi": cpu("7", "8"), "weir": cpu("0.6", "0.5", "0.55"),
+			}},
+			{Row: row(PerMessage, "missed"), Measured: map[string][]Measurement{
+				"mosquitto": cpu("10"), "weir": cpu("0.66"),
+				"mochi": {measurement(t, `{"operations": 10, "server": {"cpuPerOperation": 101.6}, "messages": {"lost": 3, "reordered": 1}}`)},
+			}, Failed: map[string]error{"mochi": errors.New("round 2: weir bench: exit status 1:\nno message arrives")}},
+			{Row: row(PerConnect, "connect"), Measured: map[string][]Measurement{"mosquitto": cpu("51"), "weir": nil},
+				Failed: map[string]error{"weir": errors.New("round 1: weir does not answer")}},
+			{Row: row(PerConnection, "idle"), Measured: map[string][]Measurement{
+				"mosquitto": {measurement(t, `{"operations": 10, "server": {"rssPerOperation": 2048}}`)},
+				"weir":      {measurement(t, `{"operations": 10, "server": {"rssPerOperation": 1024}}`)},
+			}},
+			{Row: Row{Name: "steady", Kind: Latency, Aim: 1}, Measured: map[string][]Measurement{
+				"mosquitto": latency("100000", "200000", "400000"), "weir": latency("90000", "100000", "500000"),
+			}},
+		},
+		Micro: new(GoBench),
+	}
+	if err := report.Micro.ParseGoBench(strings.NewReader(goBenchOutput)); err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
+func TestMarkdownWritesWhatItWrote(t *testing.T) {
+	golden(t, "report.md", testReport(t).Markdown())
+}
+
+func TestFaultsNameTheRow(t *testing.T) {
+	report := testReport(t)
+	if got := report.Faults("mochi"); len(got) != 1 || got[0] != "missed: 3 lost, 1 reordered" {
+		t.Errorf("mochi: got %q", got)
+	}
+	if got := report.Faults("weir"); got != nil {
+		t.Errorf("weir: got %q", got)
+	}
+}
+
+func TestMeasurementIsCheckedForWhatItsRowNeeds(t *testing.T) {
+	for _, row := range []struct {
+		name, text string
+		kind       Kind
+		ok         bool
+	}{
+		{"traffic", `{"operations": 1, "server": {"cpuPerOperation": 1}}`, PerMessage, true},
+		{"nothing arrived", `{"operations": 0, "server": {}}`, PerMessage, false},
+		{"no process", `{"operations": 1}`, PerMessage, false},
+		{"latency", `{"operations": 1, "server": {}, "latency": {"p99": 5}}`, Latency, true},
+		{"no latency", `{"operations": 1, "server": {}}`, Latency, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			m := measurement(t, row.text)
+			if err := m.check(row.kind); (err == nil) != row.ok {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestSpreadIsMedianAndRange(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		values []float64
+		want   Spread
+		cell   string
+	}{
+		{"none", nil, Spread{}, "–"},
+		{"one", []float64{4}, Spread{4, 4, 4, 1}, "4.00"},
+		{"odd", []float64{30, 10, 20}, Spread{20, 10, 30, 3}, "20.0 (10.0–30.0)"},
+		{"even", []float64{0.4, 0.1, 0.2, 0.3}, Spread{0.25, 0.1, 0.4, 4}, "0.250 (0.100–0.400)"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			got := spread(row.values)
+			if got != row.want || got.cell() != row.cell {
+				t.Errorf("got %+v, written %q; want %+v, %q", got, got.cell(), row.want, row.cell)
+			}
+		})
+	}
+	if _, ok := (Spread{Median: 1, N: 1}).over(Spread{N: 3}); ok {
+		t.Error("there is a ratio to nothing")
+	}
+}

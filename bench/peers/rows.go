@@ -1,0 +1,98 @@
+package peers
+
+// Door is how Clients get in.
+type Door int
+
+// The doors.
+const (
+	Plain     Door = iota // TCP, and everyone may do everything
+	TLS                   // TLS 1.3, and everyone may do everything
+	MutualTLS             // TLS 1.3 with Client certificates, and 200 access rules
+)
+
+func (d Door) String() string { return [...]string{"plain", "TLS", "mutual TLS"}[d] }
+
+// Kind is what a row counts.
+type Kind int
+
+// The kinds, each a section of the report.
+const (
+	PerMessage    Kind = iota // CPU time of the broker per delivered message, in microseconds
+	PerConnect                // CPU time per connect and disconnect, in microseconds
+	PerConnection             // resident memory per idle connection, in KiB
+	Latency                   // from when a message was to be sent until it was received, in milliseconds
+)
+
+// Row is one line of the table.
+type Row struct {
+	Name string
+	Kind Kind
+	Door Door
+	// Bench is the arguments of weir bench that make it this row: the scenario
+	// and its flags.
+	Bench []string
+	// Aim is the most that Weir should take, as a share of what Baseline takes
+	// in the same run. Of a Latency it is the 99th percentile's.
+	Aim float64
+	// Floor says that the floor program can serve it.
+	Floor bool
+}
+
+// Baseline is the Peer that the aims refer to.
+const Baseline = "mosquitto"
+
+// Rows is the whole table.
+var Rows = []Row{
+	{"50 pairs, QoS 0, 64 B, w32", PerMessage, Plain, pairs("0", "64", "32"), 0.065, true},
+	{"50 pairs, QoS 0, 64 B, w1", PerMessage, Plain, pairs("0", "64", "1"), 0.75, true},
+	{"50 pairs, QoS 0, 1 KB, w32", PerMessage, Plain, pairs("0", "1024", "32"), 0.07, true},
+	{"50 pairs, QoS 0, 16 KB, w8", PerMessage, Plain, pairs("0", "16384", "8"), 0.24, true},
+	{"50 pairs, QoS 1, 64 B, w32", PerMessage, Plain, pairs("1", "64", "32"), 0.06, false},
+	{"50 pairs, QoS 1, 64 B, w1", PerMessage, Plain, pairs("1", "64", "1"), 0.70, false},
+	{"50 pairs, QoS 1, w32, Sessions that outlive the connection", PerMessage, Plain, append(pairs("1", "64", "32"), "--session-expiry", "1h"), 0.08, false},
+	{"50 pairs, QoS 2, 64 B, w32", PerMessage, Plain, pairs("2", "64", "32"), 0.05, false},
+	{"fan-in 200 : 1, QoS 0, w4", PerMessage, Plain, fan("fanin", "200", "1", "0", "4"), 0.15, true},
+	{"fan-in 200 : 1, QoS 1, w4", PerMessage, Plain, fan("fanin", "200", "1", "1", "4"), 0.14, false},
+	{"fan-out 1 : 1,000, QoS 0, w1", PerMessage, Plain, fan("fanout", "1", "1000", "0", "1"), 0.70, true},
+	{"fan-out 1 : 1,000, QoS 0, w16", PerMessage, Plain, fan("fanout", "1", "1000", "0", "16"), 0.16, true},
+	{"fan-out 1 : 1,000, QoS 1, w4", PerMessage, Plain, fan("fanout", "1", "1000", "1", "4"), 0.35, false},
+	{"10,000 topics, 200 wildcard Subscribers, w8", PerMessage, Plain, append(fan("wild", "50", "200", "0", "8"), "--topics", "10000"), 0.22, false},
+	{"TLS, 50 pairs, QoS 0, 64 B, w32", PerMessage, TLS, pairs("0", "64", "32"), 0.08, false},
+	{"TLS, 50 pairs, QoS 0, 64 B, w1", PerMessage, TLS, pairs("0", "64", "1"), 0.90, false},
+	{"TLS, 50 pairs, QoS 1, 64 B, w32", PerMessage, TLS, pairs("1", "64", "32"), 0.07, false},
+	{"TLS, 50 pairs, QoS 0, 16 KB, w8", PerMessage, TLS, pairs("0", "16384", "8"), 0.60, false},
+	{"mutual TLS and 200 access rules, 50 pairs, QoS 0, w32", PerMessage, MutualTLS, pairs("0", "64", "32"), 0.08, false},
+	{"mutual TLS and 200 access rules, 50 pairs, QoS 1, w1", PerMessage, MutualTLS, pairs("1", "64", "1"), 0.75, false},
+
+	{"connect and disconnect, plain", PerConnect, Plain, []string{"storm", "--connections", "8"}, 0.75, false},
+	{"connect and disconnect, TLS 1.3", PerConnect, TLS, []string{"storm", "--connections", "8"}, 0.85, false},
+	{"connect and disconnect, mutual TLS and 200 access rules", PerConnect, MutualTLS, []string{"storm", "--connections", "8"}, 0.70, false},
+
+	{"idle connection with a Subscription, plain", PerConnection, Plain, []string{"idle", "--connections", "5000"}, 1.0, false},
+	{"idle connection with a Subscription, TLS 1.3", PerConnection, TLS, []string{"idle", "--connections", "2000"}, 0.9, false},
+
+	{"50 pairs, QoS 0, 64 B, 10,000 messages a second", Latency, Plain, rate("0", "10000"), 1.0, false},
+	{"50 pairs, QoS 1, 64 B, 5,000 messages a second", Latency, Plain, rate("1", "5000"), 1.0, false},
+	{"fan-out 1 : 100, QoS 0, 100 messages a second", Latency, Plain, []string{"fanout", "--publishers", "1", "--subscribers", "100", "--rate", "100"}, 1.0, false},
+	{"TLS, 50 pairs, QoS 0, 64 B, 10,000 messages a second", Latency, TLS, rate("0", "10000"), 1.0, false},
+}
+
+func pairs(qos, size, window string) []string {
+	return []string{"pairs", "--pairs", "50", "--qos", qos, "--size", size, "--window", window}
+}
+
+func fan(scenario, publishers, subscribers, qos, window string) []string {
+	return []string{scenario, "--publishers", publishers, "--subscribers", subscribers, "--qos", qos, "--window", window}
+}
+
+func rate(qos, messages string) []string {
+	return []string{"latency", "--pairs", "50", "--qos", qos, "--rate", messages}
+}
+
+// Serves reports whether a Peer can be measured in this row.
+func (r *Row) Serves(p *Peer) bool {
+	if p.FloorOnly {
+		return r.Floor
+	}
+	return r.Door != MutualTLS || p.HasRules
+}

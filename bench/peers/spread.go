@@ -1,0 +1,58 @@
+package peers
+
+import (
+	"slices"
+	"strconv"
+)
+
+// Spread is how a number came out over the rounds.
+type Spread struct {
+	Median, Min, Max float64
+	N                int // 0: not measured
+}
+
+// spread returns the Spread of values, which it sorts.
+func spread(values []float64) Spread {
+	n := len(values)
+	if n == 0 {
+		return Spread{}
+	}
+	slices.Sort(values)
+	return Spread{Median: (values[(n-1)/2] + values[n/2]) / 2, Min: values[0], Max: values[n-1], N: n}
+}
+
+// missing stands where a broker has no number.
+const missing = "–"
+
+// cell writes the median, and the range if there is one.
+func (s Spread) cell() string {
+	switch s.N {
+	case 0:
+		return missing
+	case 1:
+		return format(s.Median)
+	}
+	return format(s.Median) + " (" + format(s.Min) + "–" + format(s.Max) + ")"
+}
+
+// over returns the ratio of two medians, and whether there is one.
+func (s Spread) over(base Spread) (float64, bool) {
+	if s.N == 0 || base.N == 0 || base.Median == 0 {
+		return 0, false
+	}
+	return s.Median / base.Median, true
+}
+
+// format writes a number with as many decimals as its size leaves a meaning.
+func format(v float64) string {
+	decimals := 3
+	switch {
+	case v >= 99.95 || v <= -99.95:
+		decimals = 0
+	case v >= 9.995:
+		decimals = 1
+	case v >= 0.9995:
+		decimals = 2
+	}
+	return strconv.FormatFloat(v, 'f', decimals, 64)
+}
