@@ -6,8 +6,9 @@ BENCH     ?= .
 BENCHTIME ?= 1s
 SOAK      ?= 1h
 
-# What bench-peers measures and how often. As they are here it takes about half
-# an hour, and writes docs/benchmarks.md; anything less is printed.
+# What bench-peers measures and how often. As they are here it takes about 35
+# minutes on two cores that nobody else uses, and writes docs/benchmarks.md;
+# anything less is printed. ROUNDS=1 DURATION=1s takes five minutes.
 ROWS     ?= .
 PEERS    ?= .
 MICRO    ?= .

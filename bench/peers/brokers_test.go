@@ -185,7 +185,7 @@ func TestRunnerKeepsTheReasonInThePlaceOfNumbers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := result.Failed["floor"]; err == nil || !strings.Contains(err.Error(), "round 1: weir bench: exit status 1") {
+	if err := result.Failed["floor"]; err == nil || !strings.Contains(err.Error(), "round 2: weir bench: exit status 1") {
 		t.Errorf("floor: got %v", err)
 	}
 	if err := result.Failed["mochi"]; err == nil || !strings.Contains(err.Error(), "missing") {

@@ -58,7 +58,8 @@ type Result struct {
 	Row Row
 	// Measured is by the name of the Peer, in the order of the turns.
 	Measured map[string][]Measurement
-	// Failed is why a Peer has fewer numbers than others, by its name.
+	// Failed is why a Peer has fewer numbers than there were rounds, by its
+	// name: the last of the reasons.
 	Failed map[string]error
 }
 
@@ -87,7 +88,7 @@ func (r *Runner) Run(ctx context.Context, row Row, peers []*Peer) (*Result, erro
 	}()
 	for round := range r.Rounds {
 		for _, p := range peers {
-			if !row.Serves(p) || result.Failed[p.Name] != nil {
+			if !row.Serves(p) {
 				continue
 			}
 			m, err := r.turn(ctx, &row, p, running)
@@ -107,25 +108,27 @@ func (r *Runner) Run(ctx context.Context, row Row, peers []*Peer) (*Result, erro
 }
 
 // turn measures a Peer once. It starts the Peer unless it is among those that
-// run already, and leaves it there. Where memory is what is measured it starts
-// each time: a process keeps what it once had, and what it has it does not take
-// again.
+// run already, and leaves it there, with two exceptions: after a failure, and
+// where memory is measured, because what a process has taken once it does not
+// take again.
 func (r *Runner) turn(ctx context.Context, row *Row, p *Peer, running map[string]*Running) (m Measurement, err error) {
-	if old := running[p.Name]; old != nil && row.Kind == PerConnection {
-		delete(running, p.Name)
-		old.Stop()
-	}
-	if running[p.Name] == nil {
+	process := running[p.Name]
+	if process == nil {
 		dir, err := os.MkdirTemp(r.Dir, p.Name+"-")
 		if err != nil {
 			return m, err
 		}
-		if running[p.Name], err = Start(ctx, p, r.Programs[p.Name], dir, row.Door, r.Keys); err != nil {
-			delete(running, p.Name)
+		if process, err = Start(ctx, p, r.Programs[p.Name], dir, row.Door, r.Keys); err != nil {
 			return m, err
 		}
+		running[p.Name] = process
 	}
-	return r.measure(ctx, row, running[p.Name])
+	m, err = r.measure(ctx, row, process)
+	if err != nil || row.Kind == PerConnection {
+		delete(running, p.Name)
+		process.Stop()
+	}
+	return m, err
 }
 
 // benchArgs returns the arguments of weir bench for one measurement.

@@ -43,6 +43,7 @@ func testReport(t *testing.T) *Report {
 			{Row: row(PerMessage, "met"), Measured: map[string][]Measurement{
 				"floor": cpu("0.2"), "mosquitto": cpu("10", "9.5", "12.25"), "mochi": cpu("7", "8"), "weir": cpu("0.6", "0.5", "0.55"),
 			}},
+			{Row: row(PerMessage, "met by a hair"), Measured: map[string][]Measurement{"mosquitto": cpu("10"), "weir": cpu("0.6504")}},
 			{Row: row(PerMessage, "missed"), Measured: map[string][]Measurement{
 				"mosquitto": cpu("10"), "weir": cpu("0.66"),
 				"mochi": {measurement(t, `{"operations": 10, "server": {"cpuPerOperation": 101.6}, "messages": {"lost": 3, "reordered": 1}}`)},
