@@ -2,6 +2,7 @@ package peers
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -25,13 +26,13 @@ type Case struct {
 // Impl is one implementation's runs of a Case.
 type Impl struct {
 	Name        string
-	Nanoseconds []float64 // per operation
+	Nanoseconds []float64 // of CPU time per operation
 	Allocs      []float64 // per operation
 }
 
 // ParseGoBench adds what go test -bench printed to b. Lines that are no results
 // are passed over; a benchmark without impl= in its name, and a result without
-// ns/op, are errors.
+// cpu-ns/op, are errors.
 func (b *GoBench) ParseGoBench(r io.Reader) error {
 	scanner := bufio.NewScanner(r)
 	for scanner.Scan() {
@@ -66,7 +67,7 @@ func (b *GoBench) add(fields []string) error {
 		}
 	}
 	if impl == "" {
-		return fmt.Errorf("no impl=NAME")
+		return errors.New("no impl=NAME")
 	}
 	into := b.at(benchmark, strings.Join(work, "/"), impl)
 	timed := false
@@ -76,7 +77,7 @@ func (b *GoBench) add(fields []string) error {
 			return fmt.Errorf("%q is no number", fields[i])
 		}
 		switch fields[i+1] {
-		case "ns/op":
+		case "cpu-ns/op":
 			into.Nanoseconds = append(into.Nanoseconds, value)
 			timed = true
 		case "allocs/op":
@@ -84,7 +85,7 @@ func (b *GoBench) add(fields []string) error {
 		}
 	}
 	if !timed {
-		return fmt.Errorf("no ns/op")
+		return errors.New("no cpu-ns/op")
 	}
 	return nil
 }

@@ -120,10 +120,7 @@ func BenchmarkDecide(b *testing.B) {
 					if got := x.decide(); got != (topic.outcome == "allow") {
 						b.Fatalf("the decision is %v, want %s", got, topic.outcome)
 					}
-					b.ReportAllocs()
-					for b.Loop() {
-						x.decide()
-					}
+					repeat(b, func() { x.decide() })
 				})
 			}
 		}
