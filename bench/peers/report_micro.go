@@ -17,7 +17,7 @@ var microTexts = map[string]string{
 
 // micro writes the second part: a table for each benchmark.
 func (r *Report) micro(b *strings.Builder) {
-	fmt.Fprintf(b, "\n## Parts beside their counterparts\n\nNanoseconds of CPU time for one operation, as median and range of %d runs, and beside it how many times Weir's. "+
+	fmt.Fprintf(b, "\n## Parts beside their counterparts\n\nNanoseconds of CPU time for one operation, as the median of n = %d and the range, and beside it how many times Weir's. "+
 		"Package `bench/peers/micro` has the benchmarks, and\ntests that all implementations give the same results.\n", r.Rounds)
 	var names []string
 	for _, c := range r.Micro.Cases {
