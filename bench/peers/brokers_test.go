@@ -2,6 +2,7 @@ package peers
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -76,6 +77,29 @@ func TestBrokersAnswerAtTheirDoors(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// Where nobody listens weir bench fails, but not for its command line, which it
+// would say with the exit status 2.
+func TestRowsAreWhatWeirBenchUnderstands(t *testing.T) {
+	weir := built(t, t.TempDir(), "../..", "./cmd/weir")
+	keys, err := MakeKeys(t.Context(), weir, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, err := freePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := Runner{Weir: weir, Keys: keys, Duration: time.Second, Warmup: time.Second}
+	for _, row := range Rows {
+		site := Site{Door: row.Door, Port: port}
+		out, err := exec.CommandContext(t.Context(), weir, r.benchArgs(&row, site.url(), os.Getpid())...).CombinedOutput()
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != 1 {
+			t.Errorf("%s: %v, want exit status 1\n%s", row.Name, err, out)
+		}
 	}
 }
 

@@ -132,12 +132,12 @@ func (r *Runner) turn(ctx context.Context, row *Row, p *Peer, running map[string
 }
 
 // benchArgs returns the arguments of weir bench for one measurement.
-func (r *Runner) benchArgs(row *Row, p *Running) []string {
+func (r *Runner) benchArgs(row *Row, url string, pid int) []string {
 	args := append([]string{"bench"}, row.Bench...)
-	args = append(args, "--broker", p.URL(), "--pid", strconv.Itoa(p.PID()),
-		"--mqtt", "3.1.1", "--duration", r.Duration.String(), "--json", "--quiet")
+	args = append(args, "--broker", url, "--pid", strconv.Itoa(pid),
+		"--mqtt", "3.1.1", "--duration", r.Duration.String(), "--json")
 	if row.Kind != PerConnection {
-		args = append(args, "--warmup", r.Warmup.String())
+		args = append(args, "--warmup", r.Warmup.String(), "--quiet")
 	}
 	if row.Door != Plain {
 		args = append(args, "--cafile", r.Keys.ServerCA)
@@ -153,7 +153,7 @@ func (r *Runner) measure(ctx context.Context, row *Row, p *Running) (m Measureme
 	ctx, cancel := context.WithTimeout(ctx, r.Warmup+r.Duration+overhead)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, r.Weir, r.benchArgs(row, p)...)
+	cmd := exec.CommandContext(ctx, r.Weir, r.benchArgs(row, p.URL(), p.PID())...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
 		return m, fmt.Errorf("weir bench: %w: %s", err, bytes.TrimSpace(stderr.Bytes()))

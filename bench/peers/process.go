@@ -70,11 +70,13 @@ func Start(ctx context.Context, p *Peer, program, dir string, door Door, keys Ke
 func (r *Running) PID() int { return r.cmd.Process.Pid }
 
 // URL returns the address as weir bench takes it.
-func (r *Running) URL() string {
-	if r.Site.Door == Plain {
-		return "mqtt://" + r.Site.address()
+func (r *Running) URL() string { return r.Site.url() }
+
+func (s Site) url() string {
+	if s.Door == Plain {
+		return "mqtt://" + s.address()
 	}
-	return "mqtts://" + r.Site.address()
+	return "mqtts://" + s.address()
 }
 
 // Stop ends the process and waits for that.
