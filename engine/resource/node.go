@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"slices"
@@ -135,6 +136,12 @@ func (n *node) UnmarshalYAML(unmarshal func(any) error) error {
 			return err
 		}
 		for key, value := range m {
+			if keyIsLong(key) {
+				return &syntaxError{
+					line: orNull(value, n.line).line, value: strings.ToValidUTF8(key[:shownKey], "") + "...",
+					problem: fmt.Sprintf("is a key of %d bytes", len(key)), remedy: "use a shorter one",
+				}
+			}
 			n.pairs = append(n.pairs, pair{key, orNull(value, n.line)})
 		}
 		slices.SortFunc(n.pairs, func(a, b pair) int {
@@ -157,6 +164,22 @@ func (n *node) UnmarshalYAML(unmarshal func(any) error) error {
 		return unmarshal(&n.value)
 	}
 	return nil
+}
+
+const (
+	// maxKey is how long a key may be as JSON: of a longer one YAML's parser does
+	// not see that it is one.
+	maxKey = 1000
+	// shownKey is how much of it an error shows.
+	shownKey = 40
+)
+
+func keyIsLong(key string) bool {
+	if len(key) <= maxKey/len(`\u0000`) {
+		return false
+	}
+	text, err := json.Marshal(key)
+	return err != nil || len(text) > maxKey
 }
 
 // orNull stands in for what the parser leaves out: it does not call
