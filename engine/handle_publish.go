@@ -35,8 +35,10 @@ func (c *conn) handlePublish(f codec.Frame) (done bool) {
 			return true
 		}
 		// Acknowledgements of this turn have not been written yet, so the
-		// Client cannot have counted on them [MQTT-3.3.4-9].
-		if int(c.acksUnsent)+len(s.incoming) >= int(l.engine.limits.ReceiveMaximum) {
+		// Client cannot have counted on them [MQTT-3.3.4-9]. Before MQTT 5
+		// nobody tells it a Receive Maximum, and Packet Identifiers are the
+		// bound.
+		if c.version == codec.V5 && int(c.acksUnsent)+len(s.incoming) >= int(l.engine.limits.ReceiveMaximum) {
 			c.protocolError(codec.ReceiveMaximumExceeded, "more PUBLISH packets unacknowledged than Receive Maximum")
 			return false
 		}

@@ -48,7 +48,8 @@ type Limits struct {
 	RetainedBytes    int
 
 	// ReceiveMaximum is the number of PUBLISH packets with QoS 1 and 2 that a
-	// Client may have unacknowledged, announced in CONNACK. Default 100.
+	// Client may have unacknowledged, announced in CONNACK. Before MQTT 5 there
+	// is no such announcement and no such bound. Default 100.
 	ReceiveMaximum uint16
 
 	// TopicAliasMaximum is the number of Topic Aliases that a Client may use,
