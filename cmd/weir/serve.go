@@ -115,6 +115,7 @@ func (s *serving) serve(ctx context.Context, dir string, logger *slog.Logger) er
 	if err != nil {
 		return err
 	}
+	paceGC()
 	controller := resource.NewController(dir, eng, logger)
 	controller.Adopt(snapshot, problems)
 	return together(ctx, eng.Run, controller.Run)
