@@ -102,6 +102,10 @@ func (a *Authenticator) send(ctx context.Context, body []byte) (answer, *fault) 
 		return answer{}, silence(err, connected)
 	}
 	defer response.Body.Close()
+	if response.StatusCode == http.StatusSwitchingProtocols {
+		// Its body is the bare connection, which does not end with ctx any more.
+		return decode(response.StatusCode, "", nil)
+	}
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes+1))
 	if err == nil {
 		// A server that sees the connection being closed may still get to end

@@ -45,6 +45,19 @@ func closesInBody(w http.ResponseWriter, _ *http.Request) {
 	panic(http.ErrAbortHandler)
 }
 
+// switchesProtocols answers 101 unasked, and then says nothing more.
+func switchesProtocols(t testing.TB) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		c, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		_, _ = io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+	}
+}
+
 func typed(contentType string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header()["Content-Type"] = []string{contentType}
@@ -102,6 +115,7 @@ func TestFailures(t *testing.T) {
 			_ = http.NewResponseController(w).Flush()
 			<-r.Context().Done()
 		}), unavailable, unavailable, "did not answer in time"},
+		{"hangs after switching protocols", handled(switchesProtocols(t)), unavailable, unavailable, "101"},
 		{"closes before the answer", handled(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }), unavailable, unavailable, "broke the connection"},
 		{"closes in the body", handled(closesInBody), unavailable, unavailable, "in the middle of the answer"},
 		{"endless headers", handled(func(w http.ResponseWriter, r *http.Request) {

@@ -209,6 +209,10 @@ func (s *apiServer) try(ctx context.Context, method, path string, body []byte, o
 		return err
 	}
 	defer response.Body.Close()
+	if response.StatusCode == http.StatusSwitchingProtocols {
+		// Its body is the bare connection, which does not end with ctx any more.
+		return &statusError{code: response.StatusCode}
+	}
 	text, err := readAnswer(response.Body)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -144,6 +145,15 @@ func TestAnswersOfAnAPIServerInTrouble(t *testing.T) {
 			w.Header().Set("Location", "https://elsewhere.invalid/")
 			w.WriteHeader(http.StatusTemporaryRedirect)
 		}, "answers 307"},
+		{"a switch of protocols, and then nothing more", func(w http.ResponseWriter, _ *tokenReview) {
+			c, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			t.Cleanup(func() { _ = c.Close() })
+			_, _ = io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+		}, "answers 101"},
 		{"no JSON", answer(201, `<html>`), "something else than the JSON expected"},
 		{"other JSON", answer(201, `{"kind":"Status","status":{"authenticated":true}}`), "something else than a TokenReview"},
 		{"more JSON", answer(201, `{"kind":"TokenReview","status":{"authenticated":true}}{}`), "something else than the JSON expected"},
