@@ -34,6 +34,7 @@ type Authenticator struct {
 // The parts of package security that an Authenticator takes.
 var (
 	_ security.Reauthenticator = (*Authenticator)(nil)
+	_ security.Rechecker       = (*Authenticator)(nil)
 	_ security.MethodHandler   = (*Authenticator)(nil)
 )
 
@@ -124,6 +125,15 @@ func (a *Authenticator) Reauthenticate(ctx context.Context, c *security.Credenti
 		return security.Result{}, a.denied(security.NotAuthorized, reply.text)
 	}
 	return a.conclude(reply, previous.Username, c.ProtocolVersion)
+}
+
+// Recheck implements [security.Rechecker]: whom a server has let in stays who it
+// is, since the credentials to ask again with are not kept.
+func (a *Authenticator) Recheck(_ context.Context, _ *security.Credentials, previous security.Result) (security.Result, error) {
+	if previous.Method != Method {
+		return security.Result{}, security.ErrNotRelevant
+	}
+	return previous, nil
 }
 
 // conclude turns an answer that is final into a Result or a Denied.

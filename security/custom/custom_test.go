@@ -172,6 +172,22 @@ func TestOnlyItsOwnClientsAuthenticateAgain(t *testing.T) {
 	}
 }
 
+// A Chain lets a Client stay whose method it does not know: it must know this
+// one, or those of a method that was removed beside it would stay too.
+func TestRecheckKeepsItsOwnClientsAndNobodyElses(t *testing.T) {
+	a, _ := newAuthenticator(t, "https://127.0.0.1:1")
+	chain := security.NewChain(a)
+	if r, err := chain.Recheck(context.Background(), &security.Credentials{}, before); err != nil || r.Username != "bob" || r.Method != Method {
+		t.Errorf("its own: %+v, %v", r, err)
+	}
+	for _, method := range []string{"PasswordFile", "ServiceAccountToken", security.MethodX509} {
+		r, err := chain.Recheck(context.Background(), &security.Credentials{}, security.Result{Method: method, Username: "bob"})
+		if kind, code := ending(err); kind != "denied" || code != security.NotAuthorized || r.Method != "" {
+			t.Errorf("%s, which is no longer in the chain: %+v, %v", method, r, err)
+		}
+	}
+}
+
 func TestEveryAuthenticationMethodIsForTheServer(t *testing.T) {
 	a, _ := newAuthenticator(t, "https://127.0.0.1:1")
 	for _, name := range []string{"K8S-SAT", "SCRAM-SHA-1", ""} {
