@@ -3,6 +3,8 @@ package serviceaccount
 import (
 	"context"
 	"crypto/sha256"
+	"fmt"
+	"runtime/debug"
 	"sync"
 )
 
@@ -21,10 +23,12 @@ type flights struct {
 // flight is one verification. It belongs to those who wait for it: when the
 // last of them has given up, it is canceled.
 type flight struct {
-	done    chan struct{} // closed once verdict is set
+	done    chan struct{} // closed once verdict is set, or panicked
 	verdict verdict
 	waiting int
 	cancel  context.CancelFunc
+
+	panicked any // what work panicked with, and where
 }
 
 func newFlights(most int) *flights {
@@ -33,7 +37,8 @@ func newFlights(most int) *flights {
 
 // do returns the verdict of work, which it runs on a goroutine of its own
 // unless it is already under way for the same key. It returns the error of ctx
-// when that ends first.
+// when that ends first. It panics if work does: whoever calls can tell which
+// Client that was for, and on its own goroutine it would end the process.
 func (f *flights) do(ctx context.Context, key digest, work func(context.Context) verdict) (verdict, error) {
 	f.mu.Lock()
 	fl := f.underway[key]
@@ -49,6 +54,9 @@ func (f *flights) do(ctx context.Context, key digest, work func(context.Context)
 
 	select {
 	case <-fl.done:
+		if fl.panicked != nil {
+			panic(fl.panicked)
+		}
 		return fl.verdict, nil
 	case <-ctx.Done():
 		f.mu.Lock()
@@ -62,17 +70,23 @@ func (f *flights) do(ctx context.Context, key digest, work func(context.Context)
 }
 
 func (f *flights) run(ctx context.Context, key digest, fl *flight, work func(context.Context) verdict) {
-	defer fl.cancel()
+	defer func() {
+		if r := recover(); r != nil {
+			fl.panicked = fmt.Sprintf("verifying a token: %v\n%s", r, debug.Stack())
+		}
+		fl.cancel()
+		f.mu.Lock()
+		f.forget(key, fl)
+		f.mu.Unlock()
+		close(fl.done)
+	}()
 	select {
 	case f.slots <- struct{}{}:
+		defer func() { <-f.slots }()
 		fl.verdict = work(ctx)
-		<-f.slots
-	case <-ctx.Done(): // nobody waits any more
+	case <-ctx.Done():
+		fl.verdict.err = ctx.Err() // nobody waits any more, and a zero verdict would be a grant
 	}
-	f.mu.Lock()
-	f.forget(key, fl)
-	f.mu.Unlock()
-	close(fl.done)
 }
 
 // forget has the next Client start anew. The key may be another flight's by

@@ -3,6 +3,8 @@ package serviceaccount
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -111,4 +113,27 @@ func TestAVerificationEndsWithItsLastClient(t *testing.T) {
 			t.Error(v, err)
 		}
 	})
+}
+
+// A Verifier reads what strangers send: its panic must cost nobody but those
+// who showed the token, and no slot.
+func TestAPanicOfAVerificationIsThatOfItsClients(t *testing.T) {
+	f := newFlights(1)
+	for range 2 {
+		func() {
+			defer func() {
+				if r := recover(); r == nil || !strings.Contains(fmt.Sprint(r), "index of a hostile token") {
+					t.Errorf("recovered %v", r)
+				}
+			}()
+			v, err := f.do(t.Context(), digest{1}, func(context.Context) verdict { panic("index of a hostile token") })
+			t.Errorf("it returned %+v, %v", v, err)
+		}()
+	}
+	if v, err := f.do(t.Context(), digest{1}, func(context.Context) verdict { return verdictFor("new") }); err != nil || v.result.Username != "new" {
+		t.Error(v, err)
+	}
+	if n := underwayIn(f); n != 0 {
+		t.Errorf("%d under way", n)
+	}
 }
