@@ -101,18 +101,19 @@ func (r *RemoteKeys) keySet(ctx context.Context, id string) (*KeySet, error) {
 		r.fetch(ctx, now)
 		held = r.held.Load()
 	}
-	if held == nil || now.Sub(held.at) >= keysExpire {
+	if expired := held == nil || now.Sub(held.at) >= keysExpire; expired || !held.know(id, now) && r.err != nil {
+		// A key that is not among old ones may be among those that could not
+		// be fetched: the token is not known to be bad.
 		return nil, unavailable("the keys of the issuer could not be fetched", r.err)
 	}
 	return held.keys, nil
 }
 
-// fetch asks for the keys. On failure those of before stay.
+// fetch asks for the keys. On failure those of before stay. It is not given up
+// with the Client that needs them: the next one would need them too, and who
+// makes key IDs up and leaves at once could have them fetched without pause.
 func (r *RemoteKeys) fetch(ctx context.Context, now time.Time) {
-	keys, err := r.get(ctx)
-	if ctx.Err() != nil {
-		return // the Client has gone, which says nothing about the issuer
-	}
+	keys, err := r.get(context.WithoutCancel(ctx))
 	r.tried, r.err = now, err
 	if err == nil {
 		r.held.Store(&fetchedKeys{keys, now})

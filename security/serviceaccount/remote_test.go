@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 )
 
 // keyServer serves a JWK Set over HTTPS.
@@ -193,12 +192,10 @@ func TestAnIssuerThatHangsHoldsUpNobodyWhoseKeyIsKnown(t *testing.T) {
 	}
 	asked, release := make(chan struct{}), make(chan struct{})
 	k.answer(func(http.ResponseWriter, *http.Request) { close(asked); <-release })
-	defer close(release)
 	c.advance(refetchInterval)
-	ctx, cancel := context.WithCancel(t.Context())
 	var fetching sync.WaitGroup
 	fetching.Go(func() {
-		if _, err := i.Verify(ctx, unknown.sign(nil)); err == nil {
+		if _, err := i.Verify(t.Context(), unknown.sign(nil)); err == nil {
 			t.Error("accepted")
 		}
 	})
@@ -210,31 +207,82 @@ func TestAnIssuerThatHangsHoldsUpNobodyWhoseKeyIsKnown(t *testing.T) {
 	if _, err := i.Verify(t.Context(), s.sign(nil)); err != nil {
 		t.Errorf("while it hangs and the keys are old: %v", err)
 	}
-	cancel()
+	close(release)
 	fetching.Wait()
 }
 
-func TestAClientThatGoesAwaySaysNothingOfTheKeyServer(t *testing.T) {
+func TestWhoeverWaitsForAFetchHonorsItsContext(t *testing.T) {
 	s := newSigner(t, "first")
-	k := newKeyServer(t, s)
-	asked, release := make(chan struct{}), make(chan struct{})
-	k.answer(func(http.ResponseWriter, *http.Request) { close(asked); <-release })
-	i := k.remoteIssuer(t, newClock())
+	i := newKeyServer(t, s).remoteIssuer(t, newClock())
+	keys := i.config.Keys.(*RemoteKeys)
+	keys.turn <- struct{}{} // somebody else fetches
 	ctx, cancel := context.WithCancel(t.Context())
-	go func() { <-asked; cancel() }()
+	cancel()
 	_, err := i.Verify(ctx, s.sign(nil))
-	expectUnavailable(t, err, "", "")
-	waiting, stop := context.WithTimeout(t.Context(), time.Nanosecond)
-	defer stop()
-	i.config.Keys.(*RemoteKeys).turn <- struct{}{} // somebody else fetches
-	_, err = i.Verify(waiting, s.sign(nil))
 	expectUnavailable(t, err, "not fetched in time", "")
-	<-i.config.Keys.(*RemoteKeys).turn
-	close(release)
-	k.publish(t, s)
+	<-keys.turn
 	if _, err := i.Verify(t.Context(), s.sign(nil)); err != nil {
 		t.Errorf("the next Client: %v", err)
 	}
+}
+
+// One who makes key IDs up and leaves at once must neither have keys fetched
+// more often nor keep those who wait from getting them.
+func TestAFetchOutlivesTheClientThatBeganIt(t *testing.T) {
+	s, stranger := newSigner(t, "first"), newSigner(t, "second")
+	k := newKeyServer(t)
+	asked, release := make(chan struct{}), make(chan struct{})
+	text := keySetText(t, s)
+	k.answer(func(w http.ResponseWriter, _ *http.Request) {
+		close(asked)
+		<-release
+		_, _ = w.Write(text)
+	})
+	i := k.remoteIssuer(t, newClock())
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-asked; cancel(); close(release) }()
+	if _, err := i.Verify(ctx, stranger.sign(nil)); err == nil {
+		t.Error("the stranger is accepted")
+	}
+	for range 10 {
+		gone, leave := context.WithCancel(t.Context())
+		leave()
+		if _, err := i.Verify(gone, stranger.sign(nil)); err == nil {
+			t.Error("the stranger is accepted")
+		}
+	}
+	if _, err := i.Verify(t.Context(), s.sign(nil)); err != nil {
+		t.Errorf("the next Client: %v", err)
+	}
+	if got := k.fetches.Load(); got != 1 {
+		t.Errorf("fetched %d times", got)
+	}
+}
+
+// A token signed with a new key must not be called bad because the key could
+// not be fetched: in a re-authentication that would end the connection.
+func TestAnUnknownKeyIsNoDenialWhileKeysCannotBeFetched(t *testing.T) {
+	c := newClock()
+	first, second := newSigner(t, "first"), newSigner(t, "second")
+	k := newKeyServer(t, first)
+	i := k.remoteIssuer(t, c)
+	if _, err := i.Verify(t.Context(), first.sign(nil)); err != nil {
+		t.Fatal(err)
+	}
+	k.answer(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
+	c.advance(refetchInterval)
+	for range 2 {
+		token := second.sign(nil)
+		_, err := i.Verify(t.Context(), token)
+		expectUnavailable(t, err, "answers 502", token)
+	}
+	if _, err := i.Verify(t.Context(), first.sign(nil)); err != nil {
+		t.Errorf("with a key that is known: %v", err)
+	}
+	k.publish(t, first)
+	c.advance(refetchInterval)
+	_, err := i.Verify(t.Context(), second.sign(nil))
+	expectDenied(t, err, "does not have", "")
 }
 
 func TestKeysAreFetchedByHTTPSAlone(t *testing.T) {
