@@ -68,8 +68,9 @@ func statusOf(err error) int {
 
 // call makes a request, and decodes the answer into out. It waits and tries
 // again when the API server asks for that, and shows a fresh token when the old
-// one is refused.
-func (s *apiServer) call(ctx context.Context, method, path string, in, out any) error {
+// one is refused. A secret that is in the request is in no error, though the
+// API server may quote it.
+func (s *apiServer) call(ctx context.Context, method, path, secret string, in, out any) error {
 	var body []byte
 	if in != nil {
 		var err error
@@ -81,16 +82,20 @@ func (s *apiServer) call(ctx context.Context, method, path string, in, out any) 
 		if err := s.pause(ctx); err != nil {
 			return err
 		}
-		err := s.try(ctx, method, path, body, out)
+		err := s.try(ctx, method, path, secret, body, out)
 		var status *statusError
+		if !errors.As(err, &status) {
+			return err
+		}
+		if status.after > 0 {
+			s.beQuiet(status.after)
+		}
 		switch {
-		case !errors.As(err, &status), attempt == maxAttempts:
+		case attempt == maxAttempts:
 			return err
 		case status.code == http.StatusUnauthorized && attempt == 1:
 			s.refresh()
-		case status.after > 0:
-			s.beQuiet(status.after)
-		default:
+		case status.after == 0:
 			return err
 		}
 	}
@@ -185,7 +190,7 @@ func (s *apiServer) connectWith(c credentials) error {
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // try makes one request.
-func (s *apiServer) try(ctx context.Context, method, path string, body []byte, out any) error {
+func (s *apiServer) try(ctx context.Context, method, path, secret string, body []byte, out any) error {
 	client, token, err := s.session()
 	if err != nil {
 		return err
@@ -218,7 +223,7 @@ func (s *apiServer) try(ctx context.Context, method, path string, body []byte, o
 		return err
 	}
 	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusCreated {
-		return newStatusError(response, text)
+		return newStatusError(response, text, secret, token)
 	}
 	if err := json.Unmarshal(text, out); err != nil {
 		return errors.New("the API server answers with something else than the JSON expected")
@@ -236,15 +241,15 @@ func readAnswer(body io.Reader) ([]byte, error) {
 }
 
 // newStatusError takes the message of the Status object with which Kubernetes
-// says no.
-func newStatusError(response *http.Response, text []byte) *statusError {
+// says no, without the secrets.
+func newStatusError(response *http.Response, text []byte, secrets ...string) *statusError {
 	var status struct {
 		Kind    string `json:"kind"`
 		Message string `json:"message"`
 	}
 	e := &statusError{code: response.StatusCode}
 	if json.Unmarshal(text, &status) == nil && status.Kind == "Status" {
-		e.message = printable(status.Message, maxReasonBytes)
+		e.message = printable(without(status.Message, secrets...), maxReasonBytes)
 	}
 	if e.code == http.StatusTooManyRequests || e.code == http.StatusServiceUnavailable {
 		e.after = retryAfter(response.Header.Get("Retry-After"))

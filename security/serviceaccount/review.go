@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 )
 
@@ -140,7 +139,7 @@ func (r *TokenReviewer) review(ctx context.Context, token string) (*tokenReviewS
 		Spec:       tokenReviewSpec{token, r.audiences},
 	}
 	var answer tokenReview
-	if err := r.server.call(ctx, http.MethodPost, tokenReviewPath, &question, &answer); err != nil {
+	if err := r.server.call(ctx, http.MethodPost, tokenReviewPath, token, &question, &answer); err != nil {
 		return nil, r.trouble(err, "review tokens", "bind its account to the ClusterRole system:auth-delegator")
 	}
 	status := &answer.Status
@@ -149,8 +148,7 @@ func (r *TokenReviewer) review(ctx context.Context, token string) (*tokenReviewS
 		return nil, unavailable(r.server.access.String()+" answers with something else than a TokenReview", nil)
 	case !status.Authenticated:
 		// For the log alone: it names accounts and audiences.
-		said := strings.ReplaceAll(status.Error, token, "TOKEN")
-		return nil, denied("the API server does not accept the token: " + printable(said, maxReasonBytes))
+		return nil, denied("the API server does not accept the token: " + printable(without(status.Error, token), maxReasonBytes))
 	case !overlap(status.Audiences, r.audiences):
 		// An authenticator that knows nothing of audiences answers without.
 		return nil, errOtherAudience
@@ -169,7 +167,7 @@ func (r *TokenReviewer) annotations(ctx context.Context, namespace, name, uid st
 		} `json:"metadata"`
 	}
 	path := "/api/v1/namespaces/" + namespace + "/serviceaccounts/" + name
-	err := r.server.call(ctx, http.MethodGet, path, nil, &account)
+	err := r.server.call(ctx, http.MethodGet, path, "", nil, &account)
 	switch {
 	case statusOf(err) == http.StatusNotFound:
 		return nil, errAccountGone

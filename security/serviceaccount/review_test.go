@@ -136,6 +136,14 @@ func TestAnswersOfAnAPIServerInTrouble(t *testing.T) {
 		reason string
 	}{
 		{"500", answer(500, `{"kind":"Status","message":"etcd is\ngone"}`), "answers 500: etcd is gone"},
+		{"a refusal that quotes the token", func(w http.ResponseWriter, r *tokenReview) {
+			w.WriteHeader(http.StatusUnprocessableEntity)
+			fmt.Fprintf(w, `{"kind":"Status","message":"%s is no good, nor is broker-token-of-ours"}`, r.Spec.Token)
+		}, "TOKEN is no good, nor is TOKEN"},
+		{"a refusal that quotes the token beyond what is shown", func(w http.ResponseWriter, r *tokenReview) {
+			w.WriteHeader(http.StatusUnprocessableEntity)
+			fmt.Fprintf(w, `{"kind":"Status","message":"%s %s"}`, strings.Repeat("x", maxReasonBytes-60), r.Spec.Token)
+		}, "xxx TOKEN"},
 		{"403", answer(403, `{"kind":"Status","message":"forbidden"}`), "bind its account to the ClusterRole system:auth-delegator"},
 		{"401", answer(401, `{"kind":"Status","message":"Unauthorized"}`), "does not know Weir's own credentials"},
 		{"404", answer(404, `page not found`), "answers 404"},
@@ -228,6 +236,26 @@ func TestRetryAfterHoldsBackAllRequests(t *testing.T) {
 	}
 	if f.reviews != 2 || resumed.Sub(began) < time.Second {
 		t.Errorf("%d reviews, the second after %v", f.reviews, resumed.Sub(began))
+	}
+}
+
+func TestRetryAfterIsHonoredAfterTheLastAttemptToo(t *testing.T) {
+	t.Parallel()
+	f := newFakeServer(t)
+	reviews := 0
+	f.review = func(w http.ResponseWriter, _ *tokenReview) {
+		after := "1"
+		if reviews++; reviews == maxAttempts {
+			after = "10"
+		}
+		w.Header().Set("Retry-After", after)
+		w.WriteHeader(http.StatusTooManyRequests)
+	}
+	r := f.reviewer(t)
+	_, err := r.Verify(t.Context(), tokenFor(t, time.Hour))
+	expectUnavailable(t, err, "answers 429", "")
+	if wait := time.Until(r.server.resume); reviews != maxAttempts || wait <= 0 {
+		t.Errorf("%d reviews, quiet for another %v", reviews, wait)
 	}
 }
 

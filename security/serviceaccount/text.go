@@ -23,3 +23,14 @@ func printable(s string, most int) string {
 	}
 	return b.String()
 }
+
+// without puts TOKEN in the place of secrets. It comes before what shortens a
+// text: a part of a secret is not found.
+func without(s string, secrets ...string) string {
+	for _, secret := range secrets {
+		if secret != "" {
+			s = strings.ReplaceAll(s, secret, "TOKEN")
+		}
+	}
+	return s
+}
