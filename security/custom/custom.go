@@ -202,13 +202,20 @@ func (a *Authenticator) ask(ctx context.Context, packet string, c *security.Cred
 	if ctx.Err() == context.Canceled {
 		return answer{}, a.unavailable("was not waited for: the Client has gone")
 	}
-	shown, reason = answered, a.quote(fault.reason, c)
-	if fault.silent {
+	reason = a.quote(fault.reason, c)
+	switch {
+	case !fault.silent:
+		shown = answered
+	case timeout >= a.settings.Timeout/shortTime || asking.Err() == nil:
 		shown = failed
 	}
 	a.logFault(reason)
 	return answer{}, a.unavailable(reason)
 }
+
+// shortTime is the part of the Timeout in which no server needs to answer. A
+// method before this one may leave no more, and that is not the server's fault.
+const shortTime = 10
 
 // leftAlone is what Clients are refused with while the breaker is open.
 const leftAlone = "does not answer, and is not asked again yet"

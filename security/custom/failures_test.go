@@ -404,3 +404,29 @@ func TestChainFallsThroughToTheNextMethodOnlyWithoutAnAnswer(t *testing.T) {
 		}
 	}
 }
+
+// A method that was asked before may leave hardly any time: a server that is
+// well must not be left alone for it.
+func TestClientWithoutTimeLeftSaysNothingAboutTheServer(t *testing.T) {
+	var hang atomic.Bool
+	hang.Store(true)
+	s := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+		if hang.Load() {
+			hangs(w, r)
+			return
+		}
+		answers(200, "{}")(w, r)
+	})
+	a, log := newAuthenticator(t, s.URL)
+	for i := range 4 * breakerThreshold {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(i%2)*50*time.Millisecond)
+		if _, err := a.Authenticate(ctx, bob()); err == nil {
+			t.Fatal("it was granted")
+		}
+		cancel()
+	}
+	hang.Store(false)
+	if _, err := authenticate(a); err != nil {
+		t.Errorf("afterwards: %v\n%s", err, log)
+	}
+}

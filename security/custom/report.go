@@ -76,7 +76,11 @@ func (a *Authenticator) quote(text string, c *security.Credentials) string {
 		return withheld
 	}
 	for _, value := range a.settings.Headers {
-		if repeats(text, value) {
+		// HTTP sends it without the white space around it, and in an
+		// Authorization what follows the scheme is the secret.
+		value = strings.TrimSpace(value)
+		_, parameters, _ := strings.Cut(value, " ")
+		if repeats(text, value) || repeats(text, strings.TrimSpace(parameters)) {
 			return withheld
 		}
 	}
@@ -86,8 +90,8 @@ func (a *Authenticator) quote(text string, c *security.Credentials) string {
 // withheld stands for what is not shown.
 const withheld = "said something that repeats a credential, and is not shown"
 
-// repeats reports whether a secret is in text: as it is, as requests have it, or
-// as JSON or Go quote it.
+// repeats reports whether a secret is in text: as it is, as requests have it,
+// padded or not, or as JSON or Go quote it.
 func repeats(text, secret string) bool {
 	if secret == "" {
 		return false
@@ -95,7 +99,7 @@ func repeats(text, secret string) bool {
 	inGo := strconv.Quote(secret)
 	inJSON, _ := json.Marshal(secret) // a string cannot fail
 	return strings.Contains(text, secret) ||
-		strings.Contains(text, base64.StdEncoding.EncodeToString([]byte(secret))) ||
+		strings.Contains(text, base64.RawStdEncoding.EncodeToString([]byte(secret))) ||
 		strings.Contains(text, inGo[1:len(inGo)-1]) ||
 		strings.Contains(text, string(inJSON[1:len(inJSON)-1]))
 }

@@ -117,6 +117,20 @@ func TestSecretIsFoundHoweverItIsWritten(t *testing.T) {
 			}
 		}
 	}
+	for value, text := range map[string]string{
+		"Bearer t0ken":   "no such token: t0ken",
+		"Bearer   t0ken": "no such token: t0ken",
+		" t0ken\t":       "no such token: t0ken",
+		"Basic Ym9iOng=": "bad credentials Ym9iOng=",
+	} {
+		a, _ := newAuthenticator(t, "https://127.0.0.1:1", func(cfg *Config) { cfg.Headers = map[string]string{"Authorization": value} })
+		if got := a.quote(text, c); got != withheld {
+			t.Errorf("header %q: %q is shown", value, got)
+		}
+	}
+	if got := a.quote("cGFzc3dvcmQ is wrong", &security.Credentials{Password: []byte("password")}); got != withheld {
+		t.Errorf("base64 without padding: %q is shown", got)
+	}
 	if got := a.quote("no such user", c); got != "no such user" {
 		t.Errorf("%q is not what was said", got)
 	}
