@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/weirmq/weir/security"
 	"github.com/weirmq/weir/security/serviceaccount"
@@ -75,7 +76,7 @@ func (d *decoder) jwks(n *node, path string) *jwksSettings {
 	d.mapping(n, path,
 		required("issuer", d.str(&j.issuer)),
 		optional("configMapRef", d.matching(&j.configMapRef, referenceProblem(KindConfigMap))),
-		optional("url", d.matching(&j.url, keysURLProblem)),
+		optional("url", d.keysURL(&j.url)),
 		optional("caCertConfigMap", d.matching(&j.caCertConfigMap, caNameProblem)),
 		optional("algorithms", d.list(func(n *node, path string) {
 			var algorithm string
@@ -102,11 +103,25 @@ func (d *decoder) jwks(n *node, path string) *jwksSettings {
 	return j
 }
 
-func keysURLProblem(s string) string {
-	if _, err := serviceaccount.NewRemoteKeys(s, nil); err != nil {
-		return "is not an https URL, and keys from any other could be anyone's"
+// keysURL reads where keys are fetched. What may have a password or a key for
+// the server in it is not shown.
+func (d *decoder) keysURL(to *string) reader {
+	return func(n *node, path string) {
+		var s string
+		d.str(&s)(n, path)
+		if s == "" {
+			return
+		}
+		if _, err := serviceaccount.NewRemoteKeys(s, nil); err != nil {
+			shown := s
+			if strings.ContainsAny(s, "@?") {
+				shown = ""
+			}
+			d.fail(n, path, shown, "is not an https URL without a user name, and keys from any other could be anyone's", "")
+			return
+		}
+		*to = s
 	}
-	return ""
 }
 
 // check has nothing to note: the settings are judged as they are read.

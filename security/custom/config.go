@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -84,10 +85,16 @@ func (c *Config) Check() error {
 	if c.Certificate != nil && (len(c.Certificate.Certificate) == 0 || c.Certificate.PrivateKey == nil) {
 		refuse("auth.x509.secretRef", "", "certificate or key missing")
 	}
+	spelled := make(map[string]string) // by what HTTP takes for the same name
 	for _, name := range slices.Sorted(maps.Keys(c.Headers)) {
 		if problem := headerProblem(name, c.Headers[name]); problem != "" {
 			refuse("headers."+name, "", problem)
 		}
+		key := http.CanonicalHeaderKey(name)
+		if other, twice := spelled[key]; twice {
+			refuse("headers."+name, "", "is the same header as "+other+", whose value may be another; remove one of them")
+		}
+		spelled[key] = name
 	}
 	if c.Timeout < 0 {
 		refuse("timeout", c.Timeout.String(), "write a positive duration, or 0 for "+defaultTimeout.String())

@@ -33,6 +33,7 @@ func TestConfigIsChecked(t *testing.T) {
 				"headers.Transfer-Encoding: is", "headers.a b: is not the name", "headers.content-TYPE: is a header", "headers.x:: is not", "headers.ü: is not",
 			},
 		},
+		{"a header twice", Config{Endpoint: "https://h", Headers: map[string]string{"x-key": header, "X-Key": "other"}}, []string{"headers.x-key: is the same header as X-Key"}},
 		{"numbers", Config{Endpoint: "https://h", Timeout: -time.Second, Concurrency: -1}, []string{`timeout "-1s"`, `concurrency "-1"`}},
 		{"certificates that are none", Config{Endpoint: "https://h", TrustedCAs: []*x509.Certificate{nil}, Certificate: &tls.Certificate{}}, []string{"caCertConfigMap[0]", "auth.x509.secretRef"}},
 	} {

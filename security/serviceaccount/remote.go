@@ -29,6 +29,7 @@ const (
 // and kept for a while. Safe for concurrent use.
 type RemoteKeys struct {
 	url    string
+	name   string // the url without its query, which may hold a secret
 	client *http.Client
 	now    func() time.Time
 
@@ -53,11 +54,13 @@ func (f *fetchedKeys) know(id string, now time.Time) bool {
 // NewRemoteKeys returns the key set at an https URL. roots are the CAs of the
 // server; nil stands for those of the system.
 func NewRemoteKeys(address string, roots *x509.CertPool) (*RemoteKeys, error) {
-	if u, err := url.Parse(address); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
 		return nil, errors.New("serviceaccount: the address of a key set is an https URL: over any other, anyone could make keys up")
 	}
 	return &RemoteKeys{
-		url: address,
+		url:  address,
+		name: (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String(),
 		client: &http.Client{
 			Transport: &http.Transport{
 				Proxy:             http.ProxyFromEnvironment,
@@ -130,12 +133,15 @@ func (r *RemoteKeys) get(ctx context.Context) (*KeySet, error) {
 	request.Header.Set("Accept", "application/jwk-set+json, application/json")
 	request.Header.Set("User-Agent", "weir")
 	response, err := r.client.Do(request)
+	if e := (*url.Error)(nil); errors.As(err, &e) {
+		err = fmt.Errorf("%s: %w", r.name, e.Err)
+	}
 	if err != nil {
 		return nil, err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answers %d", r.url, response.StatusCode)
+		return nil, fmt.Errorf("%s answers %d", r.name, response.StatusCode)
 	}
 	text, err := readAnswer(response.Body)
 	if err != nil {
@@ -143,7 +149,7 @@ func (r *RemoteKeys) get(ctx context.Context) (*KeySet, error) {
 	}
 	keys, err := ParseKeySet(text)
 	if err != nil {
-		return nil, fmt.Errorf("%s %w", r.url, err)
+		return nil, fmt.Errorf("%s %w", r.name, err)
 	}
 	return keys, nil
 }

@@ -46,10 +46,13 @@ func (k *keyServer) roots() *x509.CertPool {
 	return pool
 }
 
+// keysQuery is in the URL of keys, and in nothing that is shown.
+const keysQuery = "swordfish-of-the-issuer"
+
 // remoteIssuer returns an Issuer whose keys are fetched, by the test's clock.
 func (k *keyServer) remoteIssuer(t testing.TB, c *clock) *Issuer {
 	t.Helper()
-	keys := must[*RemoteKeys](t)(NewRemoteKeys(k.URL, k.roots()))
+	keys := must[*RemoteKeys](t)(NewRemoteKeys(k.URL+"/keys?code="+keysQuery, k.roots()))
 	keys.now = c.now
 	return newTestIssuer(t, keys, nil)
 }
@@ -145,7 +148,7 @@ func TestKeyServersThatGiveNoKeys(t *testing.T) {
 			i := k.remoteIssuer(t, c)
 			for range 2 {
 				_, err := i.Verify(t.Context(), s.sign(nil))
-				expectUnavailable(t, err, row.reason, "")
+				expectUnavailable(t, err, row.reason, keysQuery)
 			}
 			// A connection that is cut may be tried again by net/http itself.
 			if got := k.fetches.Load(); got > 2 {
