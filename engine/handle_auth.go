@@ -112,8 +112,9 @@ func (c *conn) renewed(p *policy, result security.Result, err error) {
 		c.disconnectDetail(disconnectCode(err), CloseNotAuthenticated, "re-authentication: "+err.Error()) // [MQTT-4.12.0-6]
 	}
 	if k.renewal.hasNext && c.state == stateOpen {
-		k.renewal.hasNext = false
-		c.renew(append([]byte(nil), k.renewal.next...))
+		next := k.renewal.next
+		k.renewal.next, k.renewal.hasNext = nil, false // it is a secret
+		c.renew(next)
 	}
 }
 

@@ -1,8 +1,8 @@
 package engine
 
 import (
-	"context"
 	"crypto/x509"
+	"errors"
 	"unique"
 
 	"github.com/weirmq/weir/codec"
@@ -125,7 +125,7 @@ func (l *loop) reauthenticate(rs []reauthentication) {
 	e.goroutines.Go(func() {
 		defer e.containGoroutine()
 		for i := range rs {
-			rs[i].verify(e.background)
+			rs[i].verify(e)
 		}
 		l.post(func(l *loop) {
 			for i := range rs {
@@ -135,22 +135,34 @@ func (l *loop) reauthenticate(rs []reauthentication) {
 	})
 }
 
-func (r *reauthentication) verify(ctx context.Context) {
+// verify sets result or err. An authenticator that panics has not vouched for
+// the Client, nor does it keep the others from being judged.
+func (r *reauthentication) verify(e *Engine) {
+	defer e.containGoroutine()
+	r.err = errNoAnswer
 	chain := make([]*x509.Certificate, len(r.certificates))
 	for i, der := range r.certificates {
-		if chain[i], r.err = x509.ParseCertificate([]byte(der.Value())); r.err != nil {
+		cert, err := x509.ParseCertificate([]byte(der.Value()))
+		if err != nil {
+			r.err = err
 			return
 		}
+		chain[i] = cert
 	}
 	r.credentials.PresentedChain = chain
-	r.result, r.err = r.policy.authenticator.(security.Rechecker).Recheck(ctx, &r.credentials, r.previous)
+	r.result, r.err = r.policy.authenticator.(security.Rechecker).Recheck(e.background, &r.credentials, r.previous)
 }
+
+var errNoAnswer = errors.New("the authenticator failed")
 
 func (l *loop) reauthenticated(r *reauthentication) {
 	c := r.conn
 	defer l.contain(c)
 	if c.state != stateOpen || c.port.policy.Load() != r.policy {
 		return // gone, or another change is on its way
+	}
+	if same(r.policy.authenticator, c.credential.authenticator) {
+		return // it has re-authenticated meanwhile, and r is about what it had before
 	}
 	if r.err != nil {
 		l.stats.AuthenticationsDenied++
