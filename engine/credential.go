@@ -49,6 +49,9 @@ func (c *conn) keepCertificates(t *tlsstate.Conn) {
 	t.ForgetPeer()
 }
 
+// maxExpiryWait is as long as a timer is set for at once.
+const maxExpiryWait = 10 * 365 * 24 * time.Hour
+
 // watchExpiry has the connection closed when the credential ends.
 func (c *conn) watchExpiry() {
 	k := c.credential
@@ -57,7 +60,9 @@ func (c *conn) watchExpiry() {
 	case k.result.Expiry.IsZero():
 		c.loop.wheel.Cancel(&k.expiry)
 	default:
-		left := k.result.Expiry.Sub(c.loop.engine.wallClock())
+		// Certificates "without an end" have one in the year 9999 (RFC 5280,
+		// 4.1.2.5), which no int64 of nanoseconds reaches: Fire asks again.
+		left := min(k.result.Expiry.Sub(c.loop.engine.wallClock()), maxExpiryWait)
 		c.loop.wheel.Set(&k.expiry, c.loop.now+int64(max(left, 0)))
 	}
 }

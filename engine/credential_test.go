@@ -35,6 +35,17 @@ func TestOnlyAStepOfTheWallClockHasExpiriesLookedAtAgain(t *testing.T) {
 	}
 }
 
+// Certificates that are to hold for ever say so by the year 9999.
+func TestExpiryBeyondTheClockIsWaitedFor(t *testing.T) {
+	e, m := newMemoryEngine(t, Options{}, 1)
+	port := &port{engine: e, name: "test"}
+	port.policy.Store(newPolicy(&Listener{Authenticator: &judge{expiry: time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)}}))
+	c := connectAs(m, port, "a")
+	if next, armed := c.conn.loop.wheel.Next(); !armed || next < c.conn.loop.now+int64(365*24*time.Hour) {
+		t.Errorf("the timer is due in %v", time.Duration(next-c.conn.loop.now))
+	}
+}
+
 // expiring gives everyone half an hour.
 type expiring struct{ m *memoryReactor }
 
