@@ -77,6 +77,7 @@ func ParseCRLs(source string, text []byte) ([]*CRL, error) {
 		return []*CRL{c}, nil
 	}
 	var all []*CRL
+	begun := bytes.Count(text, []byte("-----BEGIN"))
 	for {
 		block, rest := pem.Decode(text)
 		if block == nil {
@@ -93,8 +94,8 @@ func ParseCRLs(source string, text []byte) ([]*CRL, error) {
 		all = append(all, c)
 	}
 	// The PEM reader passes over what it cannot make out.
-	if len(all) == 0 || bytes.Contains(text, []byte("-----BEGIN")) {
-		return nil, &Error{Source: source, Problem: fmt.Sprintf("has a damaged PEM block behind CRL %d", len(all)), Remedy: "fetch the CRL again"}
+	if len(all) != begun {
+		return nil, &Error{Source: source, Problem: fmt.Sprintf("has a damaged PEM block: %d begin, and %d can be read", begun, len(all)), Remedy: "fetch the CRL again"}
 	}
 	return all, nil
 }
@@ -116,6 +117,9 @@ func parseCRL(source string, der []byte) (*CRL, error) {
 	list, err := x509.ParseRevocationList(der)
 	if err != nil {
 		return refuse("", "is not a CRL: "+strings.TrimPrefix(err.Error(), "x509: "), "put a CRL of version 2 there, in DER or PEM")
+	}
+	if len(list.Raw) != len(der) {
+		return refuse("", fmt.Sprintf("has %d bytes behind the CRL", len(der)-len(list.Raw)), "put several CRLs into one file as PEM only")
 	}
 	issuer := list.Issuer.String()
 	for _, e := range list.Extensions {
@@ -187,9 +191,11 @@ func (c *CRL) sameIssuer(o *CRL) bool {
 
 // OlderThan reports whether o, of the same issuer, was issued after c.
 func (c *CRL) OlderThan(o *CRL) bool {
-	if !c.sameIssuer(o) {
-		return false
-	}
+	return c.sameIssuer(o) && c.issuedBefore(o)
+}
+
+// issuedBefore reports whether c was issued before o, if both are of one CA.
+func (c *CRL) issuedBefore(o *CRL) bool {
 	if c.Number != nil && o.Number != nil {
 		return c.Number.Cmp(o.Number) < 0
 	}

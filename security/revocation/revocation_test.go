@@ -192,7 +192,9 @@ func TestParseCRLsRefusesWhatSaysTooLittle(t *testing.T) {
 		{"empty", "is not a CRL", nil},
 		{"a certificate", "another type", s.root.CertPEM()},
 		{"cut DER", "is not a CRL", good[:len(good)-1]},
-		{"cut PEM", "damaged PEM block behind CRL 1", slices.Concat(inPEM, inPEM[:len(inPEM)-20])},
+		{"cut PEM", "damaged PEM block: 2 begin, and 1 can be read", slices.Concat(inPEM, inPEM[:len(inPEM)-20])},
+		{"damaged PEM before a good one", "damaged PEM block: 2 begin, and 1 can be read", slices.Concat(inPEM[:40], []byte("!"), inPEM[40:], inPEM)},
+		{"two in DER", "bytes behind the CRL", slices.Concat(good, good)},
 	} {
 		_, err := ParseCRLs("ca.crl", row.text)
 		var e *Error
@@ -266,6 +268,20 @@ func TestOlderThanGoesByTheNumberOfTheSameIssuer(t *testing.T) {
 	}
 	if first.OlderThan(parse(t, issue(t, s.intermediate, template(10)))) {
 		t.Error("CRLs of two CAs were compared")
+	}
+}
+
+// The Authority Key Identifier, which tells one key of a CA from the next,
+// differs here although the key does not.
+func TestNewestCRLThatTheCASignedCounts(t *testing.T) {
+	s := newSite(t)
+	ca := *s.intermediate
+	cert := *ca.Cert
+	cert.SubjectKeyId = []byte("another name for the same key")
+	ca.Cert = &cert
+	before, now := parse(t, issue(t, &ca, template(1))), parse(t, issue(t, s.intermediate, template(2, s.heater.Cert.SerialNumber)))
+	for _, crls := range [][]*CRL{{before, now}, {now, before}} {
+		wantDenied(t, New(Config{CRLs: Newest(crls)}).Check(s.chain(s.heater), noon), "is revoked by CRL number 2")
 	}
 }
 

@@ -108,7 +108,7 @@ func (s *Set) crl(issuer *x509.Certificate) (c *CRL, ok bool) {
 		return c, true
 	}
 	for _, candidate := range inItsName {
-		if candidate.signedBy(issuer) && (c == nil || c.OlderThan(candidate)) {
+		if candidate.signedBy(issuer) && (c == nil || c.issuedBefore(candidate)) {
 			c = candidate
 		}
 	}
