@@ -123,8 +123,10 @@ func decode(source string, text []byte) (map[string]entry, error) {
 	var faulty *toml.DecodeError
 	if errors.As(err, &faulty) {
 		line, _ := faulty.Position()
-		// Only the message: the error's String quotes the line.
-		return nil, &Error{source, line, firstKey(faulty.Key()), strings.TrimPrefix(faulty.Error(), "toml: ")}
+		// Only the message: the error's String quotes the line. And of that not
+		// what strconv says, which quotes a number.
+		problem, _, _ := strings.Cut(strings.TrimPrefix(faulty.Error(), "toml: "), ": strconv.")
+		return nil, &Error{source, line, firstKey(faulty.Key()), problem}
 	}
 	var bad badHash
 	if errors.As(err, &bad) { // of a number, for which TOML tells no line

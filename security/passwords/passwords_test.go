@@ -134,6 +134,7 @@ func TestParseRefuses(t *testing.T) {
 		{"no password", "# users\n\n[u]\n", "line 3: user \"u\": has no password"},
 		{"an unknown field", "[u]\npassword = \"" + good + "\"\ngroup = \"x\"\n", "line 3: user \"u\": has u.group, which is no field"},
 		{"a number for a password", "[u]\npassword = 1234567890123\n", "a password is not a hash"},
+		{"a number that is too large", "[u]\npassword = 1e1234567890123\n", "line 2: user \"u\": unable to parse float"},
 		{"a number for an attribute", "[u]\npassword = \"" + good + "\"\n[u.attributes]\nfloor = 17\n", "line 4"},
 		{"a field outside of tables", "password = \"" + good + "\"\n", "line 1"},
 		{"the same user twice", "[u]\npassword = \"" + good + "\"\n[u]\npassword = \"" + good + "\"\n", "line 3"},
