@@ -92,7 +92,7 @@ func (o *changing) givenAttributes() (map[string]string, error) {
 	return given, nil
 }
 
-func (a *app) putUser(o *changing, file, user string) error {
+func (a *app) putUser(o *changing, name, user string) error {
 	attributes, err := o.givenAttributes()
 	if err != nil {
 		return err
@@ -100,16 +100,10 @@ func (a *app) putUser(o *changing, file, user string) error {
 	if o.iterations < passwords.MinIterations || o.iterations > passwords.MaxIterations {
 		return usagef("--iterations %d: want %d to %d", o.iterations, passwords.MinIterations, passwords.MaxIterations)
 	}
-	file, text, mode, err := a.passwordFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		text, mode, err = nil, modePrivate, nil
-	}
-	if err != nil {
-		return err
-	}
 	// What is wrong with the file is told before anyone has to type.
-	before, err := passwords.Parse(file, text)
-	if err != nil {
+	if _, text, _, err := a.passwordFileOrNone(name); err != nil {
+		return err
+	} else if _, err := passwords.Parse(name, text); err != nil {
 		return err
 	}
 	password, err := a.readPassword(user)
@@ -117,6 +111,16 @@ func (a *app) putUser(o *changing, file, user string) error {
 		return err
 	}
 	h, err := passwords.NewHash(password, o.iterations)
+	if err != nil {
+		return err
+	}
+	// Somebody else may have changed the file while this one was typing, and
+	// whom they removed must not be back.
+	file, text, mode, err := a.passwordFileOrNone(name)
+	if err != nil {
+		return err
+	}
+	before, err := passwords.Parse(file, text)
 	if err != nil {
 		return err
 	}
@@ -168,17 +172,31 @@ func (a *app) passwordFile(name string) (file string, text []byte, mode fs.FileM
 	return file, text, info.Mode().Perm(), err
 }
 
+// passwordFileOrNone is passwordFile for one that need not be there yet.
+func (a *app) passwordFileOrNone(name string) (file string, text []byte, mode fs.FileMode, err error) {
+	file, text, mode, err = a.passwordFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return file, nil, modePrivate, nil
+	}
+	return file, text, mode, err
+}
+
+// maxPassword is what fits into a CONNECT, in bytes.
+const maxPassword = 65535
+
 // readPassword asks for a password, twice, or takes a line of what is piped in.
 func (a *app) readPassword(user string) ([]byte, error) {
 	in, ok := a.stdin.(*os.File)
 	if !ok || !term.IsTerminal(int(in.Fd())) {
-		// The bound is that of a Password in CONNECT, and a line's end.
-		line, err := io.ReadAll(io.LimitReader(a.stdin, 65535+2))
+		line, err := io.ReadAll(io.LimitReader(a.stdin, maxPassword+2)) // and the end of the line
 		if err != nil {
 			return nil, fmt.Errorf("reading the password: %w", err)
 		}
 		line, _, _ = bytes.Cut(line, []byte("\n"))
-		return bytes.TrimSuffix(line, []byte("\r")), nil
+		if line = bytes.TrimSuffix(line, []byte("\r")); len(line) > maxPassword {
+			return nil, fmt.Errorf("the password is longer than a Password can be, %d bytes", maxPassword)
+		}
+		return line, nil
 	}
 	ask := func(prompt string) ([]byte, error) {
 		fmt.Fprintf(a.stderr, prompt, user)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -66,6 +68,40 @@ func TestPasswdAddsChangesAndRemovesUsers(t *testing.T) {
 	}
 }
 
+// whileTyping is a standard input on which something happens before the password
+// is there.
+type whileTyping struct {
+	io.Reader
+	happens func()
+}
+
+func (w *whileTyping) Read(b []byte) (int, error) {
+	if w.happens != nil {
+		w.happens()
+		w.happens = nil
+	}
+	return w.Reader.Read(b)
+}
+
+func TestPasswdKeepsWhatOthersChangeMeanwhile(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, user := range []string{"stays", "goes"} {
+		if r := weir(t, "p", "passwd", "passwords.toml", user, "--iterations=1000"); r.code != exitOK {
+			t.Fatal(r.stderr)
+		}
+	}
+	in := &whileTyping{strings.NewReader("p"), func() { mustWeir(t, "passwd", "passwords.toml", "goes", "--delete") }}
+	var stdout, stderr bytes.Buffer
+	if code := run(t.Context(), []string{"passwd", "passwords.toml", "comes", "--iterations=1000"}, in, &stdout, &stderr); code != exitOK {
+		t.Fatalf("exit code %d: %s", code, &stderr)
+	}
+	for user, want := range map[string]bool{"stays": true, "goes": false, "comes": true} {
+		if _, there := users(t, "passwords.toml").User(user); there != want {
+			t.Errorf("%s is there: %v, want %v", user, there, want)
+		}
+	}
+}
+
 func TestPasswdReplacesWhatALinkLeadsTo(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := os.Mkdir("real", 0o700); err != nil {
@@ -105,6 +141,7 @@ func TestPasswdRefuses(t *testing.T) {
 		{"new.toml u --attribute x=1 --no-attributes", "p", "do not go together", exitUsage},
 		{"new.toml u --delete --iterations 1000", "p", "do not go together", exitUsage},
 		{"new.toml u --delete", "", "no such file", exitFailure},
+		{"new.toml u", strings.Repeat("p", 65536), "longer than a Password can be, 65535 bytes", exitFailure},
 		{"new.toml", "p", "USER is missing", exitUsage},
 		{"wrong.toml u", "hunter3", "line 2: user \"u\": is not a hash", exitFailure},
 		{"nowhere/new.toml u", "p", "no such file", exitFailure},
