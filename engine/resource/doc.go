@@ -72,7 +72,11 @@
 //	  denyListRef: deny-list   # a ConfigMap; under each key a deny list
 //	  onStaleCRL: Deny         # or Allow
 //
-// What the lists are is said in package security/revocation. A CRL whose time is
+// serviceAccountTokenSettings may have it too, with a denyListRef alone, whose
+// lines jti take tokens back. Methods may share a deny list.
+//
+// What the lists are is said in package security/revocation. Whoever is connected
+// with what is revoked is cut within a second or two. A CRL whose time is
 // over denies its CA's Clients, those that are connected too, or with onStaleCRL
 // Allow goes on to count. A CRL that cannot be read, or that is older than the one in
 // force, is an error like any other: the last good one stays in force.

@@ -100,6 +100,21 @@ func (a *Authentication) take(identity digest) security.Authenticator {
 	return nil
 }
 
+// basedOn returns the method of a that differs from one with this base in
+// nothing but what can be replaced in it.
+func basedOn[M security.Authenticator](a *Authentication, base any) (method M, ok bool) {
+	if a == nil {
+		return method, false
+	}
+	sum := digestOf(base)
+	for _, m := range a.methods {
+		if method, ok = m.Authenticator.(M); ok && m.base == sum {
+			return method, true
+		}
+	}
+	return method, false
+}
+
 func (a *Authentication) authenticators() []security.Authenticator {
 	all := make([]security.Authenticator, len(a.methods))
 	for i, m := range a.methods {

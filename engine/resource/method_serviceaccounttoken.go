@@ -22,6 +22,7 @@ type serviceAccountTokenMethod struct {
 	jwks                *jwksSettings // nil: the API server is asked
 	legacyUserName      bool
 	serviceAccountName  bool
+	revocation          *revocationSettings // nil: nothing is ever revoked
 }
 
 // jwksSettings are those of an issuer whose signatures Weir verifies itself.
@@ -55,6 +56,7 @@ func (d *decoder) serviceAccountToken(n *node, path string) *serviceAccountToken
 		optional("jwks", func(n *node, path string) { m.jwks = d.jwks(n, path) }),
 		optional("legacyUserName", d.enabled(&m.legacyUserName)),
 		optional("serviceAccountNameAttribute", d.enabled(&m.serviceAccountName)),
+		optional("revocation", d.tokenRevocation(&m.revocation)),
 	)
 	if m.kubeconfigSecretRef != "" && m.jwks != nil {
 		d.fail(m.jwks.node, m.jwks.path, "", "is there beside kubeconfigSecretRef", "keep one of them: with jwks no API server is asked")
@@ -132,25 +134,33 @@ func (m *serviceAccountTokenMethod) resolve(b *builder, d *decoder) (resolvedMet
 	if how != foundAll {
 		return resolvedMethod{}, how
 	}
-	return resolvedMethod{
-		identity: []any{methodServiceAccountToken, m.audiences, m.legacyUserName, m.serviceAccountName, identity},
-		make: func(d *decoder) security.Authenticator {
-			v, err := verifier()
-			if err == nil {
-				var method *serviceaccount.Authenticator
-				method, err = serviceaccount.New(serviceaccount.Config{
-					Verifier:           v,
-					LegacyUserName:     m.legacyUserName,
-					ServiceAccountName: m.serviceAccountName,
-				})
-				if err == nil {
-					return method
-				}
+	var revoked resolvedRevocation
+	config := serviceaccount.Config{LegacyUserName: m.legacyUserName, ServiceAccountName: m.serviceAccountName}
+	if m.revocation != nil {
+		if revoked, how = m.revocation.resolve(b, d, nil, nil); how != foundAll {
+			return resolvedMethod{}, how
+		}
+		config.Revoked = revoked.set.RevokedToken
+	}
+	old := b.prev.authentications[d.object.Name]
+	r := resolvedMethod{base: []any{methodServiceAccountToken, m.audiences, m.legacyUserName, m.serviceAccountName, identity}}
+	r.identity = []any{r.base, revoked.identity}
+	r.make = func(d *decoder) security.Authenticator {
+		if method, ok := basedOn[*serviceaccount.Authenticator](old, r.base); ok {
+			return method.WithRevoked(config.Revoked)
+		}
+		v, err := verifier()
+		if err == nil {
+			config.Verifier = v
+			var method *serviceaccount.Authenticator
+			if method, err = serviceaccount.New(config); err == nil {
+				return method
 			}
-			d.fail(m.node, m.path, "", err.Error(), "")
-			return nil
-		},
-	}, foundAll
+		}
+		d.fail(m.node, m.path, "", err.Error(), "")
+		return nil
+	}
+	return r, foundAll
 }
 
 // verifierMaker makes the verifier of a method.

@@ -85,7 +85,7 @@ func (m *x509Method) resolve(b *builder, d *decoder) (resolvedMethod, resolution
 	}
 	r.identity = []any{r.base, revoked.identity}
 	r.make = func(d *decoder) security.Authenticator {
-		if x := old.x509Of(digestOf(r.base)); x != nil {
+		if x, ok := basedOn[*security.X509](old, r.base); ok {
 			return x.WithRevocation(config.Revocation)
 		}
 		x, err := security.NewX509(config)
@@ -96,19 +96,6 @@ func (m *x509Method) resolve(b *builder, d *decoder) (resolvedMethod, resolution
 		return x
 	}
 	return r, foundAll
-}
-
-// x509Of returns an X509 method of a, whatever is revoked in it.
-func (a *Authentication) x509Of(base digest) *security.X509 {
-	if a == nil {
-		return nil
-	}
-	for _, m := range a.methods {
-		if x, ok := m.Authenticator.(*security.X509); ok && m.base == base {
-			return x
-		}
-	}
-	return nil
 }
 
 // withoutMissingCA takes the complaint about missing CA certificates out of an

@@ -18,7 +18,7 @@ const (
 	staleAllow = "Allow"
 )
 
-// revocationSettings is the field revocation of x509Settings.
+// revocationSettings is the field revocation of a method's settings.
 type revocationSettings struct {
 	path                string
 	node                *node
@@ -43,6 +43,17 @@ func (d *decoder) revocation(to **revocationSettings) reader {
 	}
 }
 
+// tokenRevocation reads what takes tokens back: deny lists alone.
+func (d *decoder) tokenRevocation(to **revocationSettings) reader {
+	return func(n *node, path string) {
+		s := &revocationSettings{path: path, node: n}
+		d.mapping(n, path,
+			required("denyListRef", d.matching(&s.denyListRef, referenceProblem(KindConfigMap))),
+		)
+		*to = s
+	}
+}
+
 // resolvedRevocation is revocationSettings with what they refer to.
 type resolvedRevocation struct {
 	identity any
@@ -54,7 +65,8 @@ type resolvedRevocation struct {
 // again, and verifying it, can take a second.
 type crlFiles map[digest][]*revocation.CRL
 
-// resolve makes a Set. old is what was in force before, if there was anything.
+// resolve makes a Set. cas and old are for CRLs: who may have signed one, and
+// what was in force before, if there was anything.
 func (s *revocationSettings) resolve(b *builder, d *decoder, cas []certificateAuthority, old *Authentication) (resolvedRevocation, resolution) {
 	var config revocation.Config
 	var r resolvedRevocation

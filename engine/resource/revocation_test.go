@@ -2,9 +2,11 @@ package resource
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -34,6 +36,12 @@ kind: BrokerAuthentication
 metadata: {name: both}
 spec:
   authenticationMethods:
+  - method: ServiceAccountToken
+    serviceAccountTokenSettings:
+      audiences: [weir]
+      jwks: {issuer: "https://issuer", configMapRef: issuer-keys}
+      legacyUserName: Enabled
+      revocation: {denyListRef: deny-list}
   - method: PasswordFile
     passwordFileSettings: {secretRef: users}
   - method: X509
@@ -49,8 +57,30 @@ const usersText = `[client1]
 password = "$pbkdf2-sha512$i=100000,l=64$HqJwOCHweNk1pLryiu3RsA$KVSvxKYcibIG5S5n55RvxKRTdAAfCUtBJoy5IuFzdSZyzkwvUcU+FPawEWFPn+06JyZsndfRTfpiEh+2eSJLkg"
 `
 
-// writeRevocation writes manifests of a port with certificates and passwords,
-// from which nothing has been taken back yet.
+// issuerKey signs the tokens of https://issuer.
+var issuerKey = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+
+// issuerKeys is the JWK Set of https://issuer.
+func issuerKeys() string {
+	public := base64.RawURLEncoding.EncodeToString(issuerKey.Public().(ed25519.PublicKey))
+	return `{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "` + public + `", "kid": "one"}]}`
+}
+
+// issueToken returns a token of https://issuer for a minute, with an ID.
+func issueToken(id string) string {
+	return issueTokenFor(id, time.Minute)
+}
+
+func issueTokenFor(id string, life time.Duration) string {
+	part := base64.RawURLEncoding.EncodeToString
+	text := part([]byte(`{"alg": "EdDSA", "kid": "one"}`)) + "." + part(fmt.Appendf(nil,
+		`{"iss": "https://issuer", "aud": "weir", "sub": "system:serviceaccount:default:%s", "jti": "%s", "exp": %d}`,
+		id, id, time.Now().Add(life).Unix()))
+	return text + "." + part(ed25519.Sign(issuerKey, []byte(text)))
+}
+
+// writeRevocation writes manifests of a port with tokens, passwords and
+// certificates, from which nothing has been taken back yet.
 func writeRevocation(t testing.TB, dir string, port int) {
 	t.Helper()
 	certs := testCertificates(t)
@@ -58,6 +88,7 @@ func writeRevocation(t testing.TB, dir string, port int) {
 	writeFile(t, dir, "secrets/server/tls.crt", string(certs.pem["server-cert"]))
 	writeFile(t, dir, "secrets/server/tls.key", string(certs.pem["server-key"]))
 	writeFile(t, dir, usersFile, usersText)
+	writeFile(t, dir, "configmaps/issuer-keys/keys.json", issuerKeys())
 	writeFile(t, dir, "configmaps/fabrikam-ca/ca.crt", string(certs.pem["fabrikam-root"]))
 	writeFile(t, dir, denyListFile, "# nobody\n")
 	writeFile(t, dir, crlFile, issueCRL(t, 1, time.Now().Add(time.Hour)))
@@ -76,7 +107,7 @@ func issueCRL(t testing.TB, number int64, nextUpdate time.Time, revoked ...*x509
 }
 
 // A change of a list replaces what asks for it, and nothing else: what is
-// remembered of chains and passwords stays.
+// remembered of chains, passwords and tokens stays.
 func TestRevocationReplacesNoMoreThanItMust(t *testing.T) {
 	dir := t.TempDir()
 	writeRevocation(t, dir, 8883)
@@ -86,14 +117,14 @@ func TestRevocationReplacesNoMoreThanItMust(t *testing.T) {
 	}
 	heater, crl := testCertificates(t).heater, readFile(t, dir, crlFile)
 	for _, c := range []struct {
-		name, file, text         string
-		chain, x509, users, deny bool // what changes, and whether the heater is denied then
+		name, file, text                 string
+		chain, tokens, users, x509, deny bool // what changes, and whether the heater is denied then
 	}{
-		{"nothing", "new.yaml", "# a comment\n", false, false, false, false},
-		{"a deny list", denyListFile, "cn heater\n", true, true, false, true},
-		{"a CRL", crlFile, issueCRL(t, 2, time.Now().Add(time.Hour), heater.Cert), true, true, false, true},
-		{"a stale CRL", crlFile, issueCRL(t, 2, time.Now().Add(-time.Minute)), true, true, false, true},
-		{"the users", usersFile, "# nobody\n", true, false, true, false},
+		{"nothing", "new.yaml", "# a comment\n", false, false, false, false, false},
+		{"a deny list", denyListFile, "cn heater\n", true, true, false, true, true},
+		{"a CRL", crlFile, issueCRL(t, 2, time.Now().Add(time.Hour), heater.Cert), true, false, false, true, true},
+		{"a stale CRL", crlFile, issueCRL(t, 2, time.Now().Add(-time.Minute)), true, false, false, true, true},
+		{"the users", usersFile, "# nobody\n", true, false, true, false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -110,8 +141,9 @@ func TestRevocationReplacesNoMoreThanItMust(t *testing.T) {
 				changed, expect bool
 			}{
 				{"Chain", after.Chain != before.Chain, c.chain},
-				{"X509", after.methods[1].Authenticator != before.methods[1].Authenticator, c.x509},
-				{"PasswordFile", after.methods[0].Authenticator != before.methods[0].Authenticator, c.users},
+				{"ServiceAccountToken", after.methods[0].Authenticator != before.methods[0].Authenticator, c.tokens},
+				{"PasswordFile", after.methods[1].Authenticator != before.methods[1].Authenticator, c.users},
+				{"X509", after.methods[2].Authenticator != before.methods[2].Authenticator, c.x509},
 			} {
 				if part.changed != part.expect {
 					t.Errorf("%s changed: %t, want %t", part.name, part.changed, part.expect)
@@ -241,6 +273,46 @@ func TestRevokedClientsAreCutAndOthersStay(t *testing.T) {
 	stays(heater)
 	if text := s.log.text(); strings.Contains(text, "KVSvxKY") || strings.Contains(text, "HqJwOCH") {
 		t.Error("the log holds a hash")
+	}
+}
+
+// Whoever is connected with a token is cut when that is put on the deny list, and
+// not let in with it again; another token of the same user is as good as before.
+func TestWithdrawnTokensAreCutAndOthersStay(t *testing.T) {
+	s := newLiveSite(t)
+	const name = "K8S-SAT " // as User Name: the Password is a token
+	lost, kept := issueToken("lost"), issueToken("kept")
+	first, second := s.accepted(name+"1", nil, lost), s.accepted(name+"2", nil, lost)
+	others := []*codectest.Conn{
+		s.accepted(name+"3", nil, kept), s.accepted("heater", testCertificates(t).heater, ""), s.accepted("client1", nil, "password"),
+	}
+	writeFile(t, s.dir, denyListFile, "# left in a train\njti lost\n")
+	first.ExpectDisconnect(codec.NotAuthorized)
+	second.ExpectDisconnect(codec.NotAuthorized)
+	for _, c := range others {
+		stays(c)
+	}
+	if _, code := s.connect(name+"1", nil, lost); code != codec.NotAuthorized {
+		t.Errorf("with the withdrawn token: CONNACK with %v", code)
+	}
+	s.accepted(name+"1", nil, issueToken("next"))
+
+	// A list that cannot be read leaves the last good one in force.
+	writeFile(t, s.dir, denyListFile, "jti\n")
+	for deadline, told := time.Now().Add(20*time.Second), false; !told; {
+		told = s.log.count("line 1 of the list") > 0
+		if _, code := s.connect(name+"2", nil, lost); code != codec.NotAuthorized {
+			t.Fatalf("behind a list with errors: CONNACK with %v", code)
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("nobody is told of the error\n%s", s.log.text())
+		}
+	}
+	for _, c := range others {
+		stays(c)
+	}
+	if text := s.log.text(); strings.Contains(text, lost[strings.LastIndex(lost, "."):]) {
+		t.Error("the log holds a token")
 	}
 }
 

@@ -197,6 +197,24 @@ func TestRevokedTokensAreRefusedEvenIfRemembered(t *testing.T) {
 	}
 }
 
+func TestAnotherDenyListCostsNoReview(t *testing.T) {
+	k := &knowing{identity: mqttClient()}
+	before := newTestAuthenticator(t, newClock(), Config{Verifier: k})
+	after := before.WithRevoked(func(id string) bool { return id == "one" })
+	token := tokenFor(t, time.Hour)
+	if _, err := before.Authenticate(t.Context(), connect(token)); err != nil {
+		t.Fatal(err)
+	}
+	k.err = errOtherAudience // nobody is asked
+	_, err := after.Authenticate(t.Context(), connect(token))
+	expectDenied(t, err, "deny list", token)
+	for _, a := range []*Authenticator{before, after.WithRevoked(nil)} {
+		if _, err := a.Authenticate(t.Context(), connect(token)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestReauthenticationKeepsTheIdentity(t *testing.T) {
 	c := newClock()
 	k := &knowing{identity: mqttClient()}
