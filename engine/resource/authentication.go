@@ -12,11 +12,18 @@ const (
 	methodPasswordFile        = "PasswordFile" // ours; in the first preview usernamePassword
 )
 
+// What becomes of a connection whose credential expires.
+const (
+	expiryClose      = "Close"
+	expiryDisconnect = "Disconnect"
+)
+
 // authentication is a BrokerAuthentication.
 type authentication struct {
-	object       *Object
-	methods      []method
-	listenerRefs []string // first preview: the listeners it is for
+	object            *Object
+	methods           []method
+	listenerRefs      []string // first preview: the listeners it is for
+	disconnectExpired bool
 }
 
 // methodSpelling is how a method and the key of its settings may be written,
@@ -36,6 +43,7 @@ var methodSpellings = []methodSpelling{
 
 func decodeAuthentication(d *decoder, spec *node) *authentication {
 	a := &authentication{object: d.object}
+	onExpiry := expiryClose
 	d.mapping(spec, "spec",
 		required("authenticationMethods", func(n *node, path string) {
 			if n.kind == sequenceNode && len(n.items) == 0 {
@@ -43,9 +51,11 @@ func decodeAuthentication(d *decoder, spec *node) *authentication {
 			}
 			d.list(func(n *node, path string) { d.method(a, n, path) })(n, path)
 		}),
+		optional("onCredentialExpiry", d.enum(&onExpiry, expiryClose, expiryDisconnect)),
 		optional("listenerRef", d.listenerRefs(&a.listenerRefs)),
 		optional("provisioningState", d.anything),
 	)
+	a.disconnectExpired = onExpiry == expiryDisconnect
 	return a
 }
 

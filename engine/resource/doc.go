@@ -22,7 +22,9 @@
 // maxConnections, maxConnectsPerSecond (see [engine.Listener]), tls.minVersion,
 // "1.2" or "1.3", and with protocol WebSockets origins, a list as
 // engine.Listener has it; authorizationPolicies may have onPolicyChange,
-// Reevaluate or Disconnect; customSettings may have clientInformation, Enabled
+// Reevaluate or Disconnect; a BrokerAuthentication may have onCredentialExpiry,
+// Close, which is the default, or Disconnect (see DisconnectExpired of
+// [engine.Listener]); customSettings may have clientInformation, Enabled
 // or Disabled, and authenticationMethodEncoding, Plain or Base64 (see
 // ClientInformation and Base64Method of [custom.Config]); advanced.clients of a
 // Broker may have sharedSubscriptionStrategy, one of RoundRobin, HashTopicName,

@@ -53,7 +53,7 @@ type builtMethod struct {
 func (b *builder) authentication(a *authentication) *Authentication {
 	d := b.decoder(a.object)
 	old := b.prev.authentications[a.object.Name]
-	built := &Authentication{Name: a.object.Name, crls: make(crlFiles)}
+	built := &Authentication{Name: a.object.Name, DisconnectExpired: a.disconnectExpired, crls: make(crlFiles)}
 	var found []resolvedMethod
 	var digests []digest
 	for _, m := range a.methods {
@@ -71,7 +71,12 @@ func (b *builder) authentication(a *authentication) *Authentication {
 	}
 	built.digest = digestOf(digests)
 	if old != nil && old.digest == built.digest {
-		return old
+		if old.DisconnectExpired == built.DisconnectExpired {
+			return old
+		}
+		same := *old // a new Chain would have every Client judged again
+		same.DisconnectExpired = built.DisconnectExpired
+		return &same
 	}
 	for i, r := range found {
 		m := old.take(digests[i])

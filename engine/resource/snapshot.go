@@ -70,10 +70,11 @@ type Port struct {
 
 // Authentication is a BrokerAuthentication, ready to use.
 type Authentication struct {
-	Name  string
-	Chain *security.Chain
+	Name              string
+	Chain             *security.Chain
+	DisconnectExpired bool // as engine.Listener has it
 
-	digest  digest
+	digest  digest        // of the methods
 	methods []builtMethod // in order
 	cas     []certificateAuthority
 	crls    crlFiles
@@ -118,6 +119,7 @@ func (s *Snapshot) Listeners() []engine.Listener {
 			// be taken for an authenticator.
 			if p.Authentication != nil {
 				l.Authenticator = p.Authentication.Chain
+				l.DisconnectExpired = p.Authentication.DisconnectExpired
 			}
 			if p.Authorization != nil {
 				l.Authorizer = p.Authorization.Table
