@@ -141,6 +141,30 @@ spec:
 	})
 }
 
+func TestH13ChainsOfRSAOfECAndOfBothAreAccepted(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, goKit, freePort(t))
+	for _, args := range [][]string{
+		{"root", "RSA Root CA", "rsa_root.crt", "rsa_root.key", "--kty=RSA"},
+		{"intermediate", "RSA Intermediate CA", "rsa_ca.crt", "rsa_ca.key", "--kty=RSA", "--ca=rsa_root.crt", "--ca-key=rsa_root.key"},
+		{"leaf", "rsa", "rsa.crt", "rsa.key", "--bundle", "--kty=RSA", "--ca=rsa_ca.crt", "--ca-key=rsa_ca.key"},
+		{"intermediate", "Mixed CA", "mixed_ca.crt", "mixed_ca.key", "--kty=RSA", "--ca=fabrikam_root_ca.crt", "--ca-key=fabrikam_root_ca.key"},
+		{"leaf", "mixed", "mixed.crt", "mixed.key", "--bundle", "--kty=EC384", "--ca=mixed_ca.crt", "--ca-key=mixed_ca.key"},
+	} {
+		if out, code := run(t, s.dir, nil, weirProgram, append([]string{"pki"}, args...)...); code != 0 {
+			t.Fatalf("weir pki %q: exit code %d\n%s", args, code, out)
+		}
+	}
+	s.createSecret()
+	s.weir("create", "configmap", "fabrikam-ca", "-n", namespace, "--from-file=ec.pem=fabrikam_root_ca.crt", "--from-file=rsa.pem=rsa_root.crt")
+	s.createAuthentication()
+	s.createListener("")
+	s.awaitOpen()
+	for _, name := range []string{"thermostat", "rsa", "mixed"} {
+		s.publish(client{name: name}, message{topic: "a"}, success)
+	}
+}
+
 // The certificate is made when everything else is ready: it ends 5 seconds later.
 func TestH26ConnectionEndsWithItsCertificate(t *testing.T) {
 	t.Parallel()
