@@ -69,6 +69,11 @@ func takeSocket(ln net.Listener) (fd int32, ok bool) {
 		if taken, err = unix.FcntlInt(original, unix.F_DUPFD_CLOEXEC, 0); err != nil {
 			return
 		}
+		// Whoever asked the listener for its File may have made the socket
+		// block, and with it all loops.
+		if err = unix.SetNonblock(taken, true); err != nil {
+			return
+		}
 		// Connections inherit it: one system call less for each.
 		err = unix.SetsockoptInt(taken, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	})

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/binary"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -104,7 +105,7 @@ func (x *executor) release() {
 	if x.bell >= 0 {
 		_ = syscall.Close(x.bell)
 	}
-	if len(x.reactor.engine.loops) > 1 {
+	if x.hub >= 0 && len(x.reactor.engine.loops) > 1 {
 		_ = syscall.Close(x.hub)
 	}
 	x.bell, x.hub = -1, -1
@@ -119,7 +120,10 @@ func (x *executor) wake() {
 }
 
 func (x *executor) ring() {
-	one := [8]byte{1, 1} // any number, in either byte order
+	// Exactly 1, in the byte order of the machine: an eventfd whose counter is
+	// full rings no more.
+	var one [8]byte
+	binary.NativeEndian.PutUint64(one[:], 1)
 	_, _ = rawWrite(int32(x.bell), one[:])
 }
 

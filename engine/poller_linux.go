@@ -58,6 +58,7 @@ func newPoller(r *epollReactor, l *loop) (*poller, error) {
 	}, nil
 }
 
+// release may be called again: a start that failed has done it already.
 func (p *poller) release() {
 	for fd, t := range p.transports {
 		if t != nil {
@@ -71,7 +72,10 @@ func (p *poller) release() {
 		_ = syscall.Close(int(a.transport.fd))
 	}
 	p.transports, p.expected, p.arrivals = nil, nil, nil
-	_ = syscall.Close(p.epoll)
+	if p.epoll >= 0 {
+		_ = syscall.Close(p.epoll)
+		p.epoll = -1
+	}
 }
 
 // wake is safe for concurrent use. The order matters: an executor that takes
