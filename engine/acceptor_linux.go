@@ -91,7 +91,7 @@ func (a *acceptor) begin() {
 	if a.gone {
 		return
 	}
-	if err := control(a.executor.hub, unix.EPOLL_CTL_ADD, a.fd, unix.EPOLLIN, aboutListener); err != nil {
+	if err := control(a.executor.hub, unix.EPOLL_CTL_ADD, int(a.fd), unix.EPOLLIN, aboutListener, a.fd); err != nil {
 		a.port.engine.log.Error("cannot accept", "listener", a.port.name, "error", err)
 		return
 	}
@@ -101,7 +101,7 @@ func (a *acceptor) begin() {
 func (a *acceptor) pause() {
 	if a.executor.acceptors[a.fd] == a {
 		delete(a.executor.acceptors, a.fd)
-		_ = control(a.executor.hub, unix.EPOLL_CTL_DEL, a.fd, 0, aboutListener) // it is there
+		_ = control(a.executor.hub, unix.EPOLL_CTL_DEL, int(a.fd), 0, aboutListener, a.fd) // it is there
 	}
 }
 

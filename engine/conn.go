@@ -36,15 +36,18 @@ type conn struct {
 
 	session *Session // from admission on
 
-	state   connState
-	version codec.Version
-	reason  CloseReason
-	detail  string           // of the reason, for people
-	code    codec.ReasonCode // what the peer was told when closing, if anything
+	// One byte each, together: a conn is 320 bytes, which is a size of Go's
+	// allocator.
+	state       connState
+	version     codec.Version
+	reason      CloseReason
+	code        codec.ReasonCode // what the peer was told when closing, if anything
+	dirty       bool             // on loop.dirty
+	waiting     bool             // for an answer; input gathers in carry
+	congested   bool             // on loop.congested
+	lastAllowed bool             // see lastRoute
 
-	dirty     bool // on loop.dirty
-	waiting   bool // for an answer; input gathers in carry
-	congested bool // on loop.congested
+	detail string // of the reason, for people
 
 	// Input.
 	carry        *bytebufferpool.ByteBuffer // a packet cut by the end of a read
@@ -72,8 +75,7 @@ type conn struct {
 	decisions  *decisions
 	// The topic of the last PUBLISH, its route and whether it was allowed:
 	// most Clients publish to one topic, or to one many times in a row.
-	lastRoute   *route
-	lastAllowed bool
+	lastRoute *route
 
 	deniedAt int64 // when a denied PUBLISH was last reported
 

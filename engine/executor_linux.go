@@ -92,7 +92,7 @@ func newExecutor(r *epollReactor, index int) (x *executor, err error) {
 	}
 	if x.bell, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err == nil {
 		// Edge-triggered, it need not be read.
-		err = control(x.hub, unix.EPOLL_CTL_ADD, int32(x.bell), unix.EPOLLIN|unix.EPOLLET, aboutBell)
+		err = control(x.hub, unix.EPOLL_CTL_ADD, x.bell, unix.EPOLLIN|unix.EPOLLET, aboutBell, 0)
 	}
 	if err != nil {
 		x.release()
@@ -239,8 +239,7 @@ func (x *executor) cycle(events []unix.EpollEvent, now int64) {
 func (x *executor) adopt(pollers []*poller) error {
 	for _, p := range pollers {
 		if len(x.reactor.pollers) > 1 {
-			ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(p.loop.index), Pad: aboutPoller}
-			if err := unix.EpollCtl(x.hub, unix.EPOLL_CTL_ADD, p.epoll, &ev); err != nil {
+			if err := control(x.hub, unix.EPOLL_CTL_ADD, p.epoll, unix.EPOLLIN, aboutPoller, int32(p.loop.index)); err != nil {
 				return err
 			}
 		}
@@ -254,7 +253,7 @@ func (x *executor) adopt(pollers []*poller) error {
 func (x *executor) abandon(n int) []*poller {
 	given := slices.Clone(x.pollers[n:])
 	for _, p := range given {
-		_ = control(x.hub, unix.EPOLL_CTL_DEL, int32(p.epoll), 0, aboutPoller) // it is there
+		_ = control(x.hub, unix.EPOLL_CTL_DEL, p.epoll, 0, aboutPoller, 0) // it is there
 	}
 	x.pollers = slices.Delete(x.pollers, n, len(x.pollers))
 	return given

@@ -20,10 +20,13 @@ type poller struct {
 	alarm   int64
 	events  []unix.EpollEvent
 
-	// transports is by descriptor. An event for one that is closed finds
-	// nothing here, or the next connection of that number, which then has
+	// transports is by slot, and free the slots that are not taken:
+	// descriptors are shared by all loops, so by descriptor each loop would
+	// have a table for all connections. An event for one that is closed finds
+	// nothing here, or the next connection of that slot, which then has
 	// nothing to read: that is harmless.
 	transports []*epollTransport
+	free       []int32
 	// arrivals were accepted on the loop's goroutine, before its turn.
 	arrivals []arrival
 
@@ -60,9 +63,9 @@ func newPoller(r *epollReactor, l *loop) (*poller, error) {
 
 // release may be called again: a start that failed has done it already.
 func (p *poller) release() {
-	for fd, t := range p.transports {
+	for _, t := range p.transports {
 		if t != nil {
-			_ = syscall.Close(fd)
+			_ = syscall.Close(int(t.fd))
 		}
 	}
 	for t := range p.expected {
@@ -116,8 +119,8 @@ func (p *poller) idle(now int64) bool {
 }
 
 // ready handles a connection that can be read or written.
-func (p *poller) ready(fd int32, events uint32, buffer []byte) {
-	t := p.at(fd)
+func (p *poller) ready(slot int32, events uint32, buffer []byte) {
+	t := p.transports[slot]
 	if t == nil {
 		return
 	}
@@ -127,22 +130,15 @@ func (p *poller) ready(fd int32, events uint32, buffer []byte) {
 	if events&^unix.EPOLLOUT == 0 {
 		return
 	}
-	n, errno := rawRead(fd, buffer)
+	n, errno := rawRead(t.fd, buffer)
 	switch {
 	case errno == syscall.EAGAIN || errno == syscall.EINTR:
 	case errno != 0 || n == 0:
-		t.waiting, t.sent = nil, 0 // nobody is going to take it
+		t.unsent = nil // nobody is going to take it
 		p.loop.lost(t.conn)
 	default:
 		p.loop.receive(t.conn, buffer[:n])
 	}
-}
-
-func (p *poller) at(fd int32) *epollTransport {
-	if int(fd) >= len(p.transports) {
-		return nil
-	}
-	return p.transports[fd]
 }
 
 // post has the loop serve a connection of port. Safe for concurrent use.
@@ -187,15 +183,29 @@ func (p *poller) serve(t *epollTransport, port *port, tc *tlsstate.Conn) {
 	}
 }
 
-// add has events of t reported.
+// add has events of t reported. One that comes from another loop may have
+// output that waits.
 func (p *poller) add(t *epollTransport) error {
-	if err := control(p.epoll, unix.EPOLL_CTL_ADD, t.fd, unix.EPOLLIN, aboutConnection); err != nil {
-		return err
-	}
-	for int(t.fd) >= len(p.transports) {
+	if n := len(p.free); n > 0 {
+		t.slot, p.free = p.free[n-1], p.free[:n-1]
+	} else {
+		t.slot = int32(len(p.transports))
 		p.transports = append(p.transports, nil)
-		p.transports = p.transports[:cap(p.transports)]
 	}
-	p.transports[t.fd] = t
-	return nil
+	p.transports[t.slot] = t
+	events := uint32(unix.EPOLLIN)
+	if t.unsent != nil {
+		events |= unix.EPOLLOUT
+	}
+	err := t.control(unix.EPOLL_CTL_ADD, events)
+	if err != nil {
+		p.remove(t)
+	}
+	return err
+}
+
+// remove forgets t, whose events are not reported any more.
+func (p *poller) remove(t *epollTransport) {
+	p.transports[t.slot] = nil
+	p.free = append(p.free, t.slot)
 }

@@ -126,7 +126,13 @@ func (r *epollReactor) enroll(nc net.Conn, p *port, t *tlsstate.Conn) error {
 	}
 	defer r.stopping.RUnlock()
 	to := r.fewest()
-	to.post(&epollTransport{poller: to, fd: int32(fd), remote: nc.RemoteAddr()}, p, t)
+	tr := &epollTransport{poller: to, fd: int32(fd)}
+	if tcp, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
+		tr.peer = tcp.AddrPort()
+	} else {
+		tr.remote = nc.RemoteAddr()
+	}
+	to.post(tr, p, t)
 	return nil
 }
 
@@ -148,15 +154,16 @@ func duplicate(nc net.Conn) (fd int, err error) {
 	return fd, err
 }
 
-// control adds, changes or removes what an epoll instance reports of fd.
-func control(epoll, op int, fd int32, events uint32, about int32) error {
-	return unix.EpollCtl(epoll, op, int(fd), &unix.EpollEvent{Events: events, Fd: fd, Pad: about})
+// control adds, changes or removes what an epoll instance reports of fd. An
+// event says what it is about, and which one of those it is.
+func control(epoll, op, fd int, events uint32, about, which int32) error {
+	return unix.EpollCtl(epoll, op, fd, &unix.EpollEvent{Events: events, Fd: which, Pad: about})
 }
 
 // What an event is about, in the half of its data that the kernel leaves alone.
 const (
-	aboutConnection = iota
-	aboutPoller     // with the loop's index in place of the descriptor
-	aboutListener
+	aboutConnection = iota // by its slot
+	aboutPoller            // by its loop's index
+	aboutListener          // by its descriptor
 	aboutBell
 )

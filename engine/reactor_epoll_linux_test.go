@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -115,5 +116,83 @@ func TestListenerThatBlocksHoldsUpNobody(t *testing.T) {
 		c := connectTo(t, e.Addr("p").String(), id)
 		c.Send(codec.AppendPingreq(nil))
 		c.NextOf(codec.TypePingresp)
+	}
+}
+
+// A connection can be moved while its peer is not reading: what waits for it
+// goes along, and is written as soon as there is room.
+func TestMovedConnectionTakesItsUnsentOutputAlong(t *testing.T) {
+	e, r := startEpoll(t, Options{Loops: 2, Listeners: []Listener{{Name: "p", Address: "127.0.0.1:0"}}})
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := os.NewFile(uintptr(fds[1]), "peer")
+	defer func() { _ = f.Close() }()
+	from, to := r.pollers[0], r.pollers[1]
+	e.internal.admit()
+	moved := make(chan int, 1)
+	tr := &epollTransport{poller: from, fd: int32(fds[0]), remote: &net.UnixAddr{}}
+	from.post(tr, e.internal, nil)
+	from.loop.post(func(l *loop) {
+		written := 0
+		for chunk := make([]byte, 64<<10); tr.buffered() < 1<<20; written += len(chunk) {
+			if err := tr.write(chunk); err != nil {
+				break
+			}
+		}
+		c := tr.conn
+		l.conns.remove(c)
+		l.wheel.Cancel(&c.timer)
+		c.loop = to.loop
+		tr.move(c, to.loop)
+		moved <- written
+	})
+	want, got := <-moved, 0
+	_ = f.SetReadDeadline(time.Now().Add(time.Minute))
+	for b := make([]byte, 64<<10); got < want; {
+		n, err := f.Read(b)
+		if err != nil {
+			t.Fatalf("%d of %d bytes arrived: %v", got, want, err)
+		}
+		got += n
+	}
+}
+
+// Descriptors are the whole program's; the table of a loop is as large as the
+// loop had connections at a time.
+func TestTableOfConnectionsDoesNotGrowWithDescriptors(t *testing.T) {
+	e, r := startEpoll(t, Options{Loops: 1, Listeners: []Listener{{Name: "p", Address: "127.0.0.1:0"}}})
+	for range 100 { // the descriptors of connections are above these
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = f.Close() }()
+	}
+	address := e.Addr("p").String()
+	stays := connectTo(t, address, "stays")
+	for range 20 {
+		c := connectTo(t, address, "comes and goes")
+		c.Send(codec.AppendDisconnect(nil, &codec.Disconnect{}))
+		c.ExpectClose()
+	}
+	stays.Send(codec.AppendPingreq(nil))
+	stays.NextOf(codec.TypePingresp)
+	length := make(chan int, 1)
+	e.loops[0].post(func(*loop) { length <- len(r.pollers[0].transports) })
+	if n := <-length; n > 3 {
+		t.Errorf("room for %d connections", n)
+	}
+}
+
+// There may be a million of these: each is of a size of Go's allocator, the
+// next one being a tenth larger or more.
+func TestConnectionsAreSmall(t *testing.T) {
+	if n := unsafe.Sizeof(conn{}); n > 320 {
+		t.Errorf("a conn takes %d bytes", n)
+	}
+	if n := unsafe.Sizeof(epollTransport{}); n > 80 {
+		t.Errorf("an epollTransport takes %d bytes", n)
 	}
 }

@@ -9,35 +9,43 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// epollTransport is a socket in a poller's hands.
+// epollTransport is a socket in a poller's hands. There is one for each
+// connection, so it is small: what few of them need is behind a pointer.
 type epollTransport struct {
 	poller *poller
 	conn   *conn
 	fd     int32 // -1 once closed: its number may be somebody else's by then
+	slot   int32 // in poller.transports
+	unsent *unsent
 
-	// waiting is what the peer has not taken yet, the first sent bytes of it
-	// excepted. While there is any, EPOLLOUT is asked for.
-	waiting []byte
-	sent    int
-
+	// peer is the address of the other end, where that is TCP; remote where it
+	// is not.
 	peer   netip.AddrPort
-	remote net.Addr // made of peer when it is asked for
+	remote net.Addr
+}
+
+// unsent is what the peer has not taken yet: b, the first sent bytes of it
+// excepted. While there is any, EPOLLOUT is asked for.
+type unsent struct {
+	b    []byte
+	sent int
 }
 
 func (t *epollTransport) write(b []byte) error {
 	if t.fd < 0 {
 		return net.ErrClosed
 	}
-	if len(t.waiting) > 0 {
-		t.keep(b)
+	if t.unsent != nil {
+		t.unsent.keep(b)
 		return nil
 	}
 	for len(b) > 0 {
 		n, errno := rawWrite(t.fd, b)
 		switch {
 		case errno == syscall.EAGAIN:
-			t.keep(b)
-			return control(t.poller.epoll, unix.EPOLL_CTL_MOD, t.fd, unix.EPOLLIN|unix.EPOLLOUT, aboutConnection)
+			t.unsent = new(unsent)
+			t.unsent.keep(b)
+			return t.control(unix.EPOLL_CTL_MOD, unix.EPOLLIN|unix.EPOLLOUT)
 		case errno == syscall.EINTR:
 		case errno != 0:
 			return errno
@@ -48,19 +56,28 @@ func (t *epollTransport) write(b []byte) error {
 	return nil
 }
 
+// control has these events of the socket reported.
+func (t *epollTransport) control(op int, events uint32) error {
+	return control(t.poller.epoll, op, int(t.fd), events, aboutConnection, t.slot)
+}
+
 // keep holds b until the peer takes more.
-func (t *epollTransport) keep(b []byte) {
-	if t.sent > 0 && len(t.waiting)+len(b) > cap(t.waiting) {
-		t.waiting = t.waiting[:copy(t.waiting, t.waiting[t.sent:])]
-		t.sent = 0
+func (u *unsent) keep(b []byte) {
+	if u.sent > 0 && len(u.b)+len(b) > cap(u.b) {
+		u.b = u.b[:copy(u.b, u.b[u.sent:])]
+		u.sent = 0
 	}
-	t.waiting = append(t.waiting, b...)
+	u.b = append(u.b, b...)
 }
 
 // drain writes what waits.
 func (t *epollTransport) drain() {
-	for t.sent < len(t.waiting) {
-		n, errno := rawWrite(t.fd, t.waiting[t.sent:])
+	u := t.unsent
+	if u == nil {
+		return
+	}
+	for u.sent < len(u.b) {
+		n, errno := rawWrite(t.fd, u.b[u.sent:])
 		switch {
 		case errno == syscall.EAGAIN:
 			return
@@ -69,22 +86,27 @@ func (t *epollTransport) drain() {
 			t.poller.loop.lost(t.conn)
 			return
 		default:
-			t.sent += n
+			u.sent += n
 		}
 	}
-	t.waiting, t.sent = nil, 0
-	if err := control(t.poller.epoll, unix.EPOLL_CTL_MOD, t.fd, unix.EPOLLIN, aboutConnection); err != nil {
+	t.unsent = nil
+	if err := t.control(unix.EPOLL_CTL_MOD, unix.EPOLLIN); err != nil {
 		t.poller.loop.lost(t.conn)
 	}
 }
 
-func (t *epollTransport) buffered() int { return len(t.waiting) - t.sent }
+func (t *epollTransport) buffered() int {
+	if t.unsent == nil {
+		return 0
+	}
+	return len(t.unsent.b) - t.unsent.sent
+}
 
 func (t *epollTransport) close() {
 	if t.fd < 0 {
 		return
 	}
-	t.poller.transports[t.fd] = nil
+	t.poller.remove(t)
 	t.discard()
 }
 
@@ -93,21 +115,22 @@ func (t *epollTransport) discard() {
 	t.poller.connections.Add(-1)
 	// No other descriptor refers to the socket, so this ends its events too.
 	_ = syscall.Close(int(t.fd))
-	t.fd, t.waiting, t.sent = -1, nil, 0
+	t.fd, t.unsent = -1, nil
 }
 
+// remoteAddr makes what is asked for a few times in the life of a connection.
 func (t *epollTransport) remoteAddr() net.Addr {
-	if t.remote == nil {
-		t.remote = net.TCPAddrFromAddrPort(t.peer)
+	if t.remote != nil {
+		return t.remote
 	}
-	return t.remote
+	return net.TCPAddrFromAddrPort(t.peer)
 }
 
 // move takes the socket from one epoll instance to another.
 func (t *epollTransport) move(c *conn, to *loop) {
 	from, next := t.poller, t.poller.reactor.pollers[to.index]
-	_ = control(from.epoll, unix.EPOLL_CTL_DEL, t.fd, 0, aboutConnection) // it is there
-	from.transports[t.fd] = nil
+	_ = t.control(unix.EPOLL_CTL_DEL, 0) // it is there
+	from.remove(t)
 	from.connections.Add(-1)
 	t.poller = next
 	next.expect(t)
@@ -119,9 +142,6 @@ func (t *epollTransport) move(c *conn, to *loop) {
 			return
 		}
 		l.arrivedInTurn(c)
-		if len(t.waiting) > 0 {
-			t.drain()
-		}
 	})
 }
 
