@@ -168,13 +168,17 @@ func (m *simModel) ask(s *simSession, group, filter string, o simOptions) *simSu
 	now := m.tick()
 	var sub *simSubscription
 	for _, old := range s.subs {
-		if old.group == group && old.filter == filter && old.made != 0 && old.doubted == 0 {
+		if old.group != group || old.filter != filter {
+			continue
+		}
+		// While the answer to the last one is under way, this is another: it
+		// replaces the last one, not what the last one replaces.
+		sub = nil
+		if old.made != 0 && old.doubted == 0 {
 			sub = old
 		}
-		if old.group == group && old.filter == filter {
-			// The Server takes the new options over before it says so.
-			old.qosLow, old.noLocal = min(old.qosLow, o.qos), old.noLocal || o.noLocal
-		}
+		// The Server takes the new options over before it says so.
+		old.qosLow, old.noLocal = min(old.qosLow, o.qos), old.noLocal || o.noLocal
 	}
 	if sub == nil {
 		sub = &simSubscription{
