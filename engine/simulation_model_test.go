@@ -337,7 +337,7 @@ func (m *simModel) arrived(s *simSession, p *codec.Publish, topic string, known 
 	}
 	m.count(s, msg, p, copies, name)
 	if !again {
-		m.order(s, msg, p.QoS, name)
+		m.order(s, msg, p, name)
 	}
 }
 
@@ -380,14 +380,15 @@ func (m *simModel) count(s *simSession, msg *simMessage, p *codec.Publish, copie
 }
 
 // order judges the order in which messages arrive for the first time.
-func (m *simModel) order(s *simSession, msg *simMessage, qos codec.QoS, name string) {
+func (m *simModel) order(s *simSession, msg *simMessage, p *codec.Publish, name string) {
 	// The copy of the first time may have been lost, where it may be, before one
 	// of the next arrives.
-	mayLose := qos == codec.QoS0 || m.dropsAllowed
+	mayLose := p.QoS == codec.QoS0 || m.dropsAllowed || m.mayHaveExpired(msg) ||
+		s.smallest != 0 && msg.largest(len(p.Payload)) > s.smallest
 	if msg.stream == "" || msg.sends > 1 && (mayLose || !m.wasFor(s, msg)) || m.mayHaveMoved(s, msg) {
 		return
 	}
-	stream := fmt.Sprintf("%s %s %d %d", msg.stream, msg.topic, msg.qos, qos)
+	stream := fmt.Sprintf("%s %s %d %d", msg.stream, msg.topic, msg.qos, p.QoS)
 	if last := s.last[stream]; last != nil && last.number > msg.number {
 		m.fail("%s arrives after message %d [MQTT-4.6.0-6]", name, last.number)
 	}
@@ -405,14 +406,15 @@ func (s *simSession) describe(topic string) (text string) {
 	return text
 }
 
-// wasFor reports whether the message was for the Session when it was first sent.
-// If not, it can be for it when it is sent again, after others that were.
+// wasFor reports whether the message was for the Session, and to be kept for it,
+// when it was first sent. If not, it can be for it when it is sent again, after
+// others that were.
 func (m *simModel) wasFor(s *simSession, msg *simMessage) bool {
 	if restricted, _ := m.restrictedIn(msg.sent, m.now); restricted && !simMayPublish(msg.publisher, msg.topic) {
 		return false
 	}
 	for _, sub := range s.subs {
-		if sub.group == "" && sub.must(s, msg) {
+		if sub.group == "" && sub.must(s, msg) && sub.qosLow > codec.QoS0 {
 			return true
 		}
 	}
@@ -436,9 +438,10 @@ func (m *simModel) judgeRights(msg *simMessage, name string) {
 	}
 }
 
-// largest is what a PUBLISH of the message can come to.
-func (msg *simMessage) largest() uint32 {
-	return uint32(simPayloadSize + len(msg.topic) + 40)
+// largest is what a PUBLISH of the message can come to, with whatever Subscription
+// Identifiers it has.
+func (msg *simMessage) largest(payload int) uint32 {
+	return uint32(payload + len(msg.topic) + 40)
 }
 
 // mayHaveExpired reports whether its time may have been up before it was sent on.
@@ -476,7 +479,7 @@ func (m *simModel) deliverable(s *simSession, msg *simMessage) bool {
 	restricted, _ := m.restrictedIn(msg.sent, msg.done)
 	return !msg.clears && !msg.refused && !msg.discarded && !m.mayHaveExpired(msg) &&
 		(msg.inProcess || !restricted || simMayPublish(msg.publisher, msg.topic)) &&
-		(s.smallest == 0 || msg.largest() <= s.smallest) // [MQTT-3.1.2-25]
+		(s.smallest == 0 || msg.largest(simPayloadSize) <= s.smallest) // [MQTT-3.1.2-25]
 }
 
 func (m *simModel) checkOne(s *simSession, msg *simMessage) {
