@@ -263,7 +263,7 @@ func (c *simClient) handleConnack(f codec.Frame) error {
 		c.out, c.in = nil, map[codec.PacketID]bool{} // [MQTT-3.2.2-5]
 		s = &simSession{
 			client: c.id, seen: map[*simMessage]bool{}, copies: map[*simMessage]int{}, atLeastOnce: map[*simMessage]int{},
-			last: map[string]*simMessage{}, checked: now,
+			last: map[string]*simMessage{}, held: map[codec.PacketID]simHeld{}, checked: now,
 		}
 		c.session = s
 		m.sessions = append(m.sessions, s)
@@ -416,6 +416,9 @@ func (c *simClient) acknowledge(n int) {
 		switch {
 		case a.kind == codec.TypePuback || a.kind == codec.TypePubcomp, a.code.IsError():
 			delete(c.unacked, a.id)
+		}
+		if a.kind == codec.TypePuback {
+			c.session.acknowledge(a.id)
 		}
 		c.send(codec.AppendAck(nil, c.version, a.kind, a.id, a.code))
 	}

@@ -39,6 +39,7 @@ type simMessage struct {
 	discarded bool   // a Will whose Client said goodbye
 	copies    int    // delivered without RETAIN, to whomever
 	rejected  int    // delivered, and answered with an error
+	doubtful  int    // delivered with DUP: one of copies, or another
 }
 
 // simSubscription is what a Session asked for with one Topic Filter. Options
@@ -79,6 +80,23 @@ type simSession struct {
 	// atLeastOnce are those of copies that came with QoS 1.
 	atLeastOnce map[*simMessage]int
 	last        map[string]*simMessage // by stream and QoS
+	// held are the messages that came with QoS 1, by Packet Identifier.
+	held map[codec.PacketID]simHeld
+}
+
+// simHeld is the message that came last with a Packet Identifier.
+type simHeld struct {
+	msg *simMessage
+	// acknowledged: PUBACK was sent, so that the Packet Identifier is free if
+	// the Server has it.
+	acknowledged bool
+}
+
+// acknowledge takes note of a PUBACK that is sent.
+func (s *simSession) acknowledge(id codec.PacketID) {
+	held := s.held[id]
+	held.acknowledged = true
+	s.held[id] = held
 }
 
 // simModel is the model.
@@ -357,8 +375,18 @@ func (m *simModel) count(s *simSession, msg *simMessage, p *codec.Publish, copie
 		sends = 1
 	}
 	before := s.copies[msg]
-	if p.Dup && p.QoS == codec.QoS1 && before > 0 {
-		return // sent again, as it should be
+	if p.QoS == codec.QoS1 {
+		held := s.held[p.PacketID]
+		s.held[p.PacketID] = simHeld{msg: msg}
+		if p.Dup && held.msg == msg {
+			// Sent again, as it should be. Once the Packet Identifier is free it may
+			// also be the copy for another group, of which this is the first to
+			// arrive. The two cannot be told from each other.
+			if held.acknowledged {
+				msg.doubtful++
+			}
+			return
+		}
 	}
 	s.copies[msg]++
 	msg.copies++
