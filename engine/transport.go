@@ -26,7 +26,7 @@ type transport interface {
 	remoteAddr() net.Addr
 }
 
-// driver runs the loops: gnet in production, and in tests a deterministic
+// driver runs the loops: epoll or gnet in production, and in tests a deterministic
 // scheduler with a virtual clock.
 type driver interface {
 	// now is monotonic, in nanoseconds since some moment before the engine
