@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"log/slog"
 	"net"
 	"net/netip"
 	"syscall"
@@ -92,7 +93,10 @@ func (a *acceptor) begin() {
 		return
 	}
 	if err := control(a.executor.hub, unix.EPOLL_CTL_ADD, int(a.fd), unix.EPOLLIN, aboutListener, a.fd); err != nil {
-		a.port.engine.log.Error("cannot accept", "listener", a.port.name, "error", err)
+		// The kernel has no memory or no more watches for us: later, maybe.
+		a.delay = nextAcceptDelay(a.delay)
+		a.port.engine.tell(slog.LevelError, "cannot accept", "listener", a.port.name, "error", err, "retry", a.delay)
+		a.pauseFor(a.delay)
 		return
 	}
 	a.executor.acceptors[a.fd] = a
@@ -121,17 +125,17 @@ func (a *acceptor) accept() {
 		switch err {
 		case nil:
 		case syscall.EAGAIN:
+			a.delay = 0 // not before: with few descriptors left every other call fails
 			return
 		case syscall.EINTR, syscall.ECONNABORTED:
 			continue
 		default:
 			// Most often there are no descriptors left.
 			a.delay = nextAcceptDelay(a.delay)
-			e.log.Warn("accept failed", "listener", a.port.name, "error", err, "retry", a.delay)
+			e.tell(slog.LevelWarn, "accept failed", "listener", a.port.name, "error", err, "retry", a.delay)
 			a.pauseFor(a.delay)
 			return
 		}
-		a.delay = 0
 		a.take(fd, sa)
 		if wait := a.port.pace.take(time.Now()); wait > 0 {
 			e.delayed.Add(1)

@@ -25,10 +25,18 @@ type eventQueue struct {
 	running sync.WaitGroup
 }
 
-// logEntry is an event or a panic.
+// logEntry is an event, a panic or a line.
 type logEntry struct {
 	event Event
 	panic *panicReport
+	line  *logLine
+}
+
+// logLine is what an event loop has to say that is about no connection.
+type logLine struct {
+	level slog.Level
+	text  string
+	attrs []any
 }
 
 // connInfo says which connection an event is about.
@@ -97,6 +105,10 @@ func (q *eventQueue) handle(entry logEntry) {
 			append(p.conn.attrs(), "panic", fmt.Sprint(p.value), "stack", string(p.stack))...)
 		return
 	}
+	if line := entry.line; line != nil {
+		e.log.Log(context.Background(), line.level, line.text, line.attrs...)
+		return
+	}
 	entry.event.log(e.log)
 	if e.options.Observe != nil {
 		e.options.Observe(entry.event)
@@ -162,6 +174,11 @@ func (r CloseReason) level() slog.Level {
 }
 
 func (e *Engine) report(p panicReport) { e.events.put(logEntry{panic: &p}) }
+
+// tell logs a line from an event loop, which must not wait for the Logger.
+func (e *Engine) tell(level slog.Level, text string, attrs ...any) {
+	e.events.put(logEntry{line: &logLine{level, text, attrs}})
+}
 
 func (e *Engine) emit(kind EventKind, i connInfo, rest Event) {
 	rest.Kind, rest.Time = kind, time.Now()

@@ -13,11 +13,13 @@ import (
 )
 
 // epollReactor drives the loops with epoll. It is what Linux has in place of
-// gnetReactor, for four reasons, each of them measured against it:
+// gnetReactor, for four reasons. By `weir bench storm` and `weir bench pairs
+// --window 1` on two cores, a connection made and ended costs 0.7 of the CPU
+// that it does with gnet, and so does a message that comes alone.
 //
 //   - The loops accept. gnet fixes listeners when it starts, so there accepting
-//     takes a goroutine, a second descriptor and a wake-up for each connection,
-//     which is 40 % of the price of one.
+//     takes a goroutine, a second descriptor and a wake-up for each connection:
+//     16 system calls in place of 9.
 //   - A turn is whatever one epoll_wait returns. gnet reports connections one
 //     by one, so there a Subscriber to many is written to once for each of
 //     them.
@@ -25,8 +27,7 @@ import (
 //     looks first, without waiting, which is a system call more for each
 //     message that comes alone.
 //   - Loops that have little to do share a thread, see executor. A message from
-//     one loop to another then costs no wake-up, which is up to half of the
-//     price of one that comes alone.
+//     one loop to another then costs no wake-up.
 type epollReactor struct {
 	engine    *Engine
 	base      time.Time

@@ -196,3 +196,22 @@ func TestConnectionsAreSmall(t *testing.T) {
 		t.Errorf("an epollTransport takes %d bytes", n)
 	}
 }
+
+// A peer that takes a byte at a time makes a backlog move no more often than it
+// halves.
+func TestBacklogIsNotMovedForEachByteThatIsTaken(t *testing.T) {
+	var u unsent
+	u.keep(make([]byte, 1<<16))
+	moved, first := 0, &u.b[0]
+	for range 1 << 14 {
+		u.sent++
+		u.keep([]byte{1})
+		if &u.b[0] != first || u.sent == 0 {
+			moved++
+			first = &u.b[0]
+		}
+	}
+	if moved > 8 {
+		t.Errorf("moved %d times", moved)
+	}
+}

@@ -71,7 +71,7 @@ func (g *gnetReactor) start() error {
 	loops := g.engine.loops
 	client, err := gnet.NewClient(&gnetHandler{g},
 		gnet.WithNumEventLoop(len(loops)),
-		gnet.WithLogger(gnetLogger{g.engine.log}),
+		gnet.WithLogger(gnetLogger{g.engine}),
 	)
 	if err != nil {
 		return fmt.Errorf("engine: reactor: %w", err)
@@ -279,18 +279,18 @@ func (g *gnetReactor) enrollDescriptor(fd int, c *conn, to *loop) error {
 
 // gnetLogger passes on what gnet finds worth an error; what it says otherwise
 // is about itself.
-type gnetLogger struct{ log *slog.Logger }
+type gnetLogger struct{ engine *Engine }
 
 func (gnetLogger) Debugf(string, ...any) {}
 func (gnetLogger) Infof(string, ...any)  {}
 func (g gnetLogger) Warnf(format string, args ...any) {
-	g.log.Debug("reactor: " + fmt.Sprintf(format, args...))
+	g.engine.tell(slog.LevelDebug, "reactor: "+fmt.Sprintf(format, args...))
 }
 
 func (g gnetLogger) Errorf(format string, args ...any) {
-	g.log.Warn("reactor: " + fmt.Sprintf(format, args...))
+	g.engine.tell(slog.LevelWarn, "reactor: "+fmt.Sprintf(format, args...))
 }
 
 func (g gnetLogger) Fatalf(format string, args ...any) {
-	g.log.Error("reactor: " + fmt.Sprintf(format, args...))
+	g.engine.tell(slog.LevelError, "reactor: "+fmt.Sprintf(format, args...))
 }

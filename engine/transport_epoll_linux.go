@@ -61,9 +61,11 @@ func (t *epollTransport) control(op int, events uint32) error {
 	return control(t.poller.epoll, op, int(t.fd), events, aboutConnection, t.slot)
 }
 
-// keep holds b until the peer takes more.
+// keep holds b until the peer takes more. What was sent is let go of when it is
+// half of all: a peer that takes a byte at a time must not have the rest moved
+// each time.
 func (u *unsent) keep(b []byte) {
-	if u.sent > 0 && len(u.b)+len(b) > cap(u.b) {
+	if len(u.b)+len(b) > cap(u.b) && u.sent >= len(u.b)/2 {
 		u.b = u.b[:copy(u.b, u.b[u.sent:])]
 		u.sent = 0
 	}
