@@ -218,8 +218,8 @@ func TestDemoRefusesFlagsItCannotHonor(t *testing.T) {
 
 func TestShellQuote(t *testing.T) {
 	for in, want := range map[string]string{
-		"/tmp/weir-demo": "/tmp/weir-demo",
-		"/tmp/my demo":   "'/tmp/my demo'",
+		"/srv/weir-demo": "/srv/weir-demo",
+		"/srv/my demo":   "'/srv/my demo'",
 		"it's":           `'it'\''s'`,
 		"$HOME":          "'$HOME'",
 		"größe":          "'größe'",

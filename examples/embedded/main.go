@@ -3,13 +3,13 @@
 // controller takes part as the Server itself: it listens to the thermostats
 // and publishes what the boiler does.
 //
-//	go run ./examples/embedded -address 127.0.0.1:8883 -credentials /tmp/boiler
+//	go run ./examples/embedded -address 127.0.0.1:8883 -credentials boiler
 //
 // It makes its certificates when it starts, which an appliance would do once
 // in the factory, and writes those that a thermostat needs to the directory
 // given with -credentials. Then, for instance:
 //
-//	cd /tmp/boiler && mosquitto_pub -h 127.0.0.1 -p 8883 --cafile ca.crt \
+//	cd boiler && mosquitto_pub -h 127.0.0.1 -p 8883 --cafile ca.crt \
 //		--cert thermostat.crt --key thermostat.key -i hall -q 1 -t rooms/hall/temperature -m 17.5
 //
 // It ends on SIGINT and SIGTERM, or after the time given with -for.

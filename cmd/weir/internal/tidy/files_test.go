@@ -114,16 +114,10 @@ func parse(t *testing.T, f file) *ast.File {
 	return parsed
 }
 
-// strangers finds what only the machine or the place where a file was written
-// could make sense of. The parts are put together here so that this file does
-// not find itself.
-var strangers = regexp.MustCompile(strings.Join([]string{
-	`(?:^|[^\w.\-/}])/(?:` + strings.Join([]string{"work", "farm", "root", "home/[a-z]+"}, "|") + `)(?:/|\b[^\w(-])`,
-	`/tmp/` + `brief`,
-	`shared/` + `spec`,
-	`\.` + `library\b`,
-	`(?i)\bsteer` + `ing\b`,
-}, "|"))
+// strangers finds paths that only the machine a file was written on could make
+// sense of. The parts are put together here so that this file does not find
+// itself.
+var strangers = regexp.MustCompile(`(?:^|[^\w.\-/}])/(?:` + strings.Join([]string{"root", "home/[a-z]+", "Users/[A-Za-z]+", "work", "tmp"}, "|") + `)(?:/|\b[^\w(-])`)
 
 func TestNoFileSpeaksOfWhereItWasWritten(t *testing.T) {
 	for _, f := range files(t, func(string) bool { return true }) {
@@ -137,20 +131,16 @@ func TestNoFileSpeaksOfWhereItWasWritten(t *testing.T) {
 
 func TestStrangersAreFound(t *testing.T) {
 	for line, want := range map[string]bool{
-		"see /" + "work/main":                  true,
-		"\"/" + "work\"":                       true,
-		"cd /" + "farm/x":                      true,
-		"the file shared/" + "spec/x.md":       true,
-		"in ." + "library/":                    true,
-		"a steer" + "ing group":                true,
+		"see /" + "home/ada/weir":              true,
+		"\"/" + "root\"":                       true,
+		"cd /" + "Users/Ada/x":                 true,
 		"the /" + "root/go path":               true,
-		"network/work/x":                       false,
-		"https://example.com/work/":            false,
-		"the partitions/workers setting":       false,
+		"in /" + "tmp/weir":                    true,
+		"https://example.com/home/ada/":        false,
 		"a topic such as home//kitchen":        false,
 		"$(CURDIR)/bin":                        false,
-		"/var/run/secrets and /etc/weir/work/": false,
-		"a librarian, a workaround":            false,
+		"/var/run/secrets and /etc/weir/root/": false,
+		"a root, a home":                       false,
 	} {
 		if got := strangers.MatchString(line + "\n"); got != want {
 			t.Errorf("%q: found %v, want %v", line, got, want)
