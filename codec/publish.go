@@ -203,13 +203,25 @@ func PublishSize(v Version, p *Publish) int {
 // AppendPublish appends p as a PUBLISH packet for a receiver of version v. It
 // writes no Packet Identifier at QoS 0 [MQTT-2.2.1-2].
 func AppendPublish(dst []byte, v Version, p *Publish) []byte {
+	return append(appendPublish(dst, v, p, len(p.Payload)), p.Payload...)
+}
+
+// AppendPublishHeader appends a PUBLISH as AppendPublish does, but for its
+// Payload: the caller sends that from where it is. The header counts it.
+func AppendPublishHeader(dst []byte, v Version, p *Publish) []byte {
+	return appendPublish(dst, v, p, 0)
+}
+
+// appendPublish appends p without its Payload, of which room is made for so many
+// bytes.
+func appendPublish(dst []byte, v Version, p *Publish, room int) []byte {
 	remaining, properties := p.remainingLength(v)
 	if len(p.TopicName) > maxStringLength {
 		panic("codec: Topic Name of more than 65,535 bytes")
 	}
 	// With room made once, each append below finds it there. Storing by index
 	// instead was a nanosecond faster without properties and slower with them.
-	dst = slices.Grow(dst, 1+lengthGap+remaining)
+	dst = slices.Grow(dst, 1+lengthGap+remaining-len(p.Payload)+room)
 	flags := byte(p.QoS)<<1 | boolByte(p.Dup)<<3 | boolByte(p.Retain)
 	dst = append(dst, byte(TypePublish)<<4|flags)
 	dst = appendVariableByteInteger(dst, remaining)
@@ -224,7 +236,7 @@ func AppendPublish(dst []byte, v Version, p *Publish) []byte {
 			dst = p.appendProperties(dst)
 		}
 	}
-	return append(dst, p.Payload...)
+	return dst
 }
 
 func (p *Publish) appendProperties(dst []byte) []byte {

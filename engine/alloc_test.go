@@ -43,6 +43,10 @@ func TestPublishAllocatesNothing(t *testing.T) {
 		{"with a policy, two loops", runConfig{loops: 2, version: codec.V5, qos: 1, policy: policy}},
 		{"with a policy of tokens, alternating topics", runConfig{loops: 1, version: codec.V5, qos: 0, topics: 2, policy: tokens}},
 		{"payload of 4 KiB, QoS 1, two loops", runConfig{loops: 2, version: codec.V5, qos: 1, payload: 4 << 10}},
+		{"payload of 16 KiB, QoS 0", runConfig{loops: 1, version: codec.V5, qos: 0, payload: 16 << 10, window: 8}},
+		{"payload of 16 KiB, QoS 0, two loops", runConfig{loops: 2, version: codec.V5, qos: 0, payload: 16 << 10, window: 8}},
+		{"payload of 16 KiB, QoS 1, two loops", runConfig{loops: 2, version: codec.V5, qos: 1, payload: 16 << 10, window: 8}},
+		{"payload of 16 KiB, fan-out to 50", runConfig{loops: 2, version: codec.V5, qos: 0, payload: 16 << 10, receivers: 50}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.run.window = max(c.run.window, 1)

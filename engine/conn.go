@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/valyala/bytebufferpool"
-
 	"github.com/weirmq/weir/codec"
 	"github.com/weirmq/weir/engine/internal/wheel"
 	"github.com/weirmq/weir/security"
@@ -50,19 +48,19 @@ type conn struct {
 	detail string // of the reason, for people
 
 	// Input.
-	carry        *bytebufferpool.ByteBuffer // a packet cut by the end of a read
-	counted      int                        // of carry, in Engine.input
+	carry        *buffer // a packet cut by the end of a read
+	counted      int     // of carry, in Engine.input
 	lastReceived int64
 	keepAlive    time.Duration // 1.5 times what was agreed; 0: none
 	timer        wheel.Timer   // CONNECT or Keep Alive
 	aliasesIn    []string      // Topic Name by Topic Alias - 1
 
 	// Output.
-	out               *bytebufferpool.ByteBuffer // what this turn produced
-	maximumPacketSize uint32                     // the Client's; 0: no bound
-	acksUnsent        uint16                     // acknowledgements in out, for Receive Maximum
-	sendQuota         uint16                     // 4.9 Flow Control
-	receiveMaximum    uint16                     // the Client's, capped by Limits.Inflight
+	out               *buffer // what this turn produced
+	maximumPacketSize uint32  // the Client's; 0: no bound
+	acksUnsent        uint16  // acknowledgements in out, for Receive Maximum
+	sendQuota         uint16  // 4.9 Flow Control
+	receiveMaximum    uint16  // the Client's, capped by Limits.Inflight
 	aliasesOut        *outboundAliases
 	congestedSince    int64
 	congestedBytes    int // buffered when last looked at

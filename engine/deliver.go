@@ -113,7 +113,7 @@ type outgoing struct {
 func (c *conn) appendPublish(p *publication, r *receiver, o outgoing) bool {
 	l := c.loop
 	if p.fanout > 1 && len(r.ids) == 0 && c.aliasesOut == nil {
-		return c.appendFrame(l.frames.get(p, c.version, o.qos > codec.QoS0, l.now), o)
+		return c.appendFrame(p, l.frames.get(p, c.version, o.qos > codec.QoS0, l.now), o)
 	}
 	q := codec.Publish{
 		TopicName: bytesOf(p.topic), Payload: p.payload, Forward: p.props,
@@ -138,7 +138,12 @@ func (c *conn) appendPublish(p *publication, r *receiver, o outgoing) bool {
 		return false
 	}
 	out := c.output()
-	out.B = codec.AppendPublish(out.B, c.version, &q)
+	if len(p.payload) < lendBytes {
+		out.B = codec.AppendPublish(out.B, c.version, &q)
+	} else {
+		out.B = codec.AppendPublishHeader(out.B, c.version, &q)
+		c.appendPayload(p)
+	}
 	l.stats.PublishesSent++
 	return true
 }
@@ -149,9 +154,9 @@ func (c *conn) takes(q *codec.Publish) bool {
 }
 
 // appendFrame copies an encoded PUBLISH and fills in what differs.
-func (c *conn) appendFrame(f *frame, o outgoing) bool {
+func (c *conn) appendFrame(p *publication, f *frame, o outgoing) bool {
 	l := c.loop
-	if c.maximumPacketSize != 0 && len(f.bytes) > int(c.maximumPacketSize) {
+	if c.maximumPacketSize != 0 && f.size > int(c.maximumPacketSize) {
 		l.stats.MessagesTooLarge++
 		return false
 	}
@@ -169,13 +174,17 @@ func (c *conn) appendFrame(f *frame, o outgoing) bool {
 	if o.qos > codec.QoS0 {
 		binary.BigEndian.PutUint16(out.B[start+f.idOffset:], uint16(o.id))
 	}
+	if f.size > len(f.bytes) {
+		c.appendPayload(p)
+	}
 	l.stats.PublishesSent++
 	return true
 }
 
 // frame is a PUBLISH encoded once for all receivers of one layout.
 type frame struct {
-	bytes    []byte
+	bytes    []byte // without the payload, if that is large
+	size     int    // with it
 	idOffset int
 	valid    bool
 }
@@ -210,10 +219,13 @@ func (fc *frameCache) get(p *publication, v codec.Version, hasID bool, now int64
 	if p.hasExpiry {
 		q.MessageExpiryInterval, _ = remaining(p.expiry, p.published, now)
 	}
-	if cap(f.bytes) > maxScratch {
-		f.bytes = nil
+	if len(p.payload) < lendBytes {
+		f.bytes = codec.AppendPublish(f.bytes[:0], v, &q)
+		f.size = len(f.bytes)
+	} else {
+		f.bytes = codec.AppendPublishHeader(f.bytes[:0], v, &q)
+		f.size = len(f.bytes) + len(p.payload)
 	}
-	f.bytes = codec.AppendPublish(f.bytes[:0], v, &q)
 	if hasID {
 		f.idOffset = codec.PacketIDOffset(f.bytes)
 	}

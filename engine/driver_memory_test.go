@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"container/heap"
 	"io"
 	"log/slog"
@@ -234,9 +235,14 @@ func (m *memoryReactor) dial(p *port) *memoryConn {
 
 // send gives bytes to the engine as one read.
 func (mc *memoryConn) send(b []byte) {
-	if !mc.closed {
-		mc.conn.loop.received(mc.conn, b)
+	if mc.closed {
+		return
 	}
+	if invariants {
+		b = bytes.Clone(b)
+		defer scribble(b)
+	}
+	mc.conn.loop.received(mc.conn, b)
 }
 
 // drop loses the connection.
@@ -275,6 +281,15 @@ func (mc *memoryConn) write(b []byte) error {
 	mc.toPeer = append(mc.toPeer, b[:k]...)
 	mc.window -= k
 	mc.stuck = append(mc.stuck, b[k:]...)
+	return nil
+}
+
+func (mc *memoryConn) writev(bs [][]byte) error {
+	for _, b := range bs {
+		if err := mc.write(b); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

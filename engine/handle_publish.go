@@ -60,7 +60,7 @@ func (c *conn) handlePublish(f codec.Frame) (done bool) {
 		topic: r.topic, props: l.forwarded(p.ForwardProperties(l.props), p.Raw), payload: p.Payload,
 		qos: p.QoS, retain: p.Retain,
 		hasExpiry: p.HasMessageExpiryInterval, expiry: p.MessageExpiryInterval,
-		published: l.now, from: c.session,
+		published: l.now, from: c.session, read: l.reading,
 	}
 	l.distribute(&pub, r)
 	pub.done(l)

@@ -49,29 +49,62 @@ func (c *conn) receivePlain(b []byte) {
 // parse splits b into packets and handles them, together with what was left
 // over before. What is left now is carried to the next time.
 func (c *conn) parse(b []byte) {
-	if c.carry != nil {
-		if c.waiting && len(c.carry.B)+len(b) > maxCarryBytes {
-			c.disconnect(codec.QuotaExceeded, CloseQuotaExceeded)
-			return
-		}
-		c.carry.B = append(c.carry.B, b...)
-		b = c.carry.B
+	// Of what comes only the end of the cut packet is copied: of a read of many
+	// large packets one, where all of them would be twice.
+	for c.carry != nil && !c.waiting && len(b) > 0 {
+		n := min(c.missing(), len(b))
+		c.append(b[:n])
+		b = b[n:]
+		c.keep(c.handlePackets(c.carry.B))
 	}
-	rest := b
-	for len(rest) > 0 && !c.waiting && c.state < stateClosing {
-		n, ok := c.nextPacket(rest)
+	if c.carry == nil {
+		c.loop.reading = true
+		b = c.handlePackets(b)
+		c.loop.reading = false
+		c.keep(b)
+		return
+	}
+	if c.waiting && len(c.carry.B)+len(b) > maxCarryBytes {
+		c.disconnect(codec.QuotaExceeded, CloseQuotaExceeded)
+		return
+	}
+	c.append(b)
+	c.countInput()
+}
+
+// handlePackets handles the packets of b and returns what is left.
+func (c *conn) handlePackets(b []byte) (rest []byte) {
+	for len(b) > 0 && !c.waiting && c.state < stateClosing {
+		n, ok := c.nextPacket(b)
 		if !ok {
 			break
 		}
-		rest = rest[n:]
+		b = b[n:]
 	}
-	c.keep(rest)
+	return b
+}
+
+// append adds b to what is carried.
+func (c *conn) append(b []byte) {
+	c.loop.buffers.grow(c.carry, len(b))
+	c.carry.B = append(c.carry.B, b...)
+}
+
+// missing is how many bytes the carried packet needs to be complete. Before its
+// length is known that is one, of four at most.
+func (c *conn) missing() int {
+	_, size, _ := codec.ReadFrame(c.carry.B, c.packetLimit()) // without error the last time, too
+	if size == 0 {
+		return 1
+	}
+	return size - len(c.carry.B)
 }
 
 // resume goes on with the packets that arrived while the connection waited.
 func (c *conn) resume() {
 	if c.carry != nil && !c.waiting && c.state < stateClosing {
-		c.parse(nil)
+		c.loop.reading = false // of what another connection has sent
+		c.keep(c.handlePackets(c.carry.B))
 	}
 }
 
@@ -116,7 +149,7 @@ func (c *conn) carryOver(rest []byte) {
 			return
 		}
 		c.carry = c.loop.buffers.get()
-		c.carry.B = append(c.carry.B[:0], rest...)
+		c.append(rest)
 	}
 }
 
@@ -124,11 +157,7 @@ func (c *conn) carryOver(rest []byte) {
 // the packet is incomplete, in error, or must wait for an answer; then it has
 // not been consumed.
 func (c *conn) nextPacket(b []byte) (size int, ok bool) {
-	limit := c.loop.engine.limits.MaximumPacketSize
-	if c.state == stateConnecting {
-		limit = c.loop.engine.limits.ConnectPacketSize
-	}
-	f, size, err := codec.ReadFrame(b, limit)
+	f, size, err := codec.ReadFrame(b, c.packetLimit())
 	if err != nil {
 		if c.state == stateConnecting && looksLikeTLS(b) {
 			c.close(CloseTLSOnPlainPort)
@@ -142,6 +171,14 @@ func (c *conn) nextPacket(b []byte) (size int, ok bool) {
 	}
 	c.loop.stats.PacketsReceived++
 	return size, c.handle(f)
+}
+
+// packetLimit is how large a packet of the peer may be now.
+func (c *conn) packetLimit() uint32 {
+	if c.state == stateConnecting {
+		return c.loop.engine.limits.ConnectPacketSize
+	}
+	return c.loop.engine.limits.MaximumPacketSize
 }
 
 // looksLikeTLS recognizes the record type of a ClientHello. No Control Packet

@@ -295,14 +295,18 @@ type localClient struct {
 	length  atomic.Int64 // of pending and what run is working on
 }
 
-func (c *localClient) write(b []byte) error {
+func (c *localClient) write(b []byte) error { return c.writev([][]byte{b}) }
+
+func (c *localClient) writev(bs [][]byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
 		return net.ErrClosed
 	}
-	c.pending = append(c.pending, b...)
-	c.length.Add(int64(len(b)))
+	for _, b := range bs {
+		c.pending = append(c.pending, b...)
+		c.length.Add(int64(len(b)))
+	}
 	c.signal.Signal()
 	return nil
 }

@@ -186,6 +186,15 @@ const (
 	// maxEvents is the number of events that may wait for the Logger.
 	maxEvents = 4096
 
+	// lendBytes is the size from which on a payload is written from where it is: a
+	// piece more to write costs as much as some KB to copy.
+	lendBytes = 4 << 10
+
+	// turnLentBytes is how much of lent payloads a loop lets gather before it
+	// writes all output. With more of it pairs of 16 KB took a tenth more CPU
+	// time, and their 99th percentile doubled.
+	turnLentBytes = 64 << 10
+
 	// flushBytes is how much output a connection gathers within a turn before
 	// it is written in the middle of it, so that one turn cannot gather
 	// without bound.

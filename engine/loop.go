@@ -44,7 +44,13 @@ type loop struct {
 	congested []*conn // whose peer takes less than there is
 
 	congestedSpare []*conn // the other of two slices that take turns
-	buffers        bufferStack
+
+	buffers bufferStack
+	lent    int // bytes of payloads in the output of all connections
+	// reading says that packets are handled where they were read to, so that
+	// payloads may be lent as windows on that, and borrowed that some were. See
+	// settle.
+	reading, borrowed bool
 
 	stats Stats
 	// What the engine knows of the messages held here, see tellHeld.
@@ -61,9 +67,10 @@ type loop struct {
 	codes       []codec.ReasonCode
 	matched     topics.Result[*Session]
 	props       []byte
-	plain       []byte // decrypted input
-	sealed      []byte // encrypted output
-	control     []byte // a WebSocket control frame
+	plain       []byte   // decrypted input
+	sealed      []byte   // encrypted output
+	pieces      [][]byte // output in several places
+	control     []byte   // a WebSocket control frame
 	frames      frameCache
 }
 
@@ -116,6 +123,11 @@ func (l *loop) received(c *conn, b []byte) {
 }
 
 func (l *loop) receive(c *conn, b []byte) {
+	l.receiveContained(c, b)
+	l.settle()
+}
+
+func (l *loop) receiveContained(c *conn, b []byte) {
 	defer l.contain(c)
 	c.receive(b)
 }

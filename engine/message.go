@@ -119,6 +119,8 @@ type publication struct {
 	expiry    uint32
 	published int64
 
+	read bool // its bytes stay as they are until loop.settle
+
 	from *Session // who published; nil for the Server itself
 	msg  *message // set by keep or of
 	// fanout is the number of receivers on this loop, to choose between

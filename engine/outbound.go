@@ -1,10 +1,6 @@
 package engine
 
-import (
-	"github.com/valyala/bytebufferpool"
-
-	"github.com/weirmq/weir/codec"
-)
+import "github.com/weirmq/weir/codec"
 
 // maxScratch is the largest scratch buffer a loop keeps.
 const maxScratch = 1 << 20
@@ -18,12 +14,15 @@ func (c *conn) markDirty() {
 }
 
 // output returns the buffer to append packets to.
-func (c *conn) output() *bytebufferpool.ByteBuffer {
+func (c *conn) output() *buffer {
 	if c.out == nil {
 		c.out = c.loop.buffers.get()
 		if c.ws != nil {
 			c.out.B = append(c.out.B, make([]byte, frameHeaderSpace)...)
 		}
+	}
+	if n := len(c.out.B); n >= smallBufferBytes/2 && cap(c.out.B)-n < smallBufferBytes/4 {
+		c.loop.buffers.grow(c.out, cap(c.out.B))
 	}
 	c.markDirty()
 	return c.out
@@ -34,14 +33,17 @@ func (c *conn) output() *bytebufferpool.ByteBuffer {
 func (c *conn) flush() {
 	l := c.loop
 	c.acksUnsent = 0
-	if c.out != nil {
-		b := c.out.B
-		if c.ws != nil {
-			b = sealFrame(b)
-		}
-		c.write(b)
-		l.buffers.put(c.out)
+	if out := c.out; out != nil {
 		c.out = nil
+		switch {
+		case len(out.loans) > 0:
+			c.writeLoans(out)
+		case c.ws != nil:
+			c.write(sealFrame(out.B))
+		default:
+			c.write(out.B)
+		}
+		l.buffers.put(out)
 	}
 	if c.state == stateOpen {
 		c.watchCongestion()
@@ -69,13 +71,66 @@ func (c *conn) write(b []byte) {
 	}
 }
 
+// appendPayload adds the large payload of p to the output. Where that is possible
+// it is lent and not copied, at most once for all receivers.
+func (c *conn) appendPayload(p *publication) {
+	l, out := c.loop, c.out
+	switch {
+	case c.tls != nil || c.ws != nil:
+		// It is encrypted, or put into a frame, with the rest.
+		l.buffers.grow(out, len(p.payload))
+		out.B = append(out.B, p.payload...)
+		return
+	case p.msg == nil && p.read:
+		out.lend(p.payload, nil)
+		l.borrowed = true
+	default:
+		m := p.keep(l)
+		m.ref(1)
+		out.lend(m.payload, m)
+	}
+	l.lent += len(p.payload)
+}
+
+// settle writes what was lent from the read that has ended, since the next one
+// overwrites it. It does so too when much has been lent from elsewhere: what is
+// written soon is still in the processor's cache.
+func (l *loop) settle() {
+	l.reading = false // it is still set after a panic
+	if l.borrowed || l.lent >= turnLentBytes {
+		l.flush()
+		l.borrowed = false
+	}
+}
+
+// writeLoans sends output with payloads that are elsewhere, and gives them back.
+func (c *conn) writeLoans(out *buffer) {
+	l := c.loop
+	if c.state < stateClosed {
+		l.pieces = out.slices(l.pieces[:0])
+		l.stats.BytesSent += uint64(out.size())
+		if err := c.tr.writev(l.pieces); err != nil {
+			c.close(CloseConnectionLost)
+		}
+		clear(l.pieces)
+	}
+	for _, loan := range out.loans {
+		if loan.msg != nil {
+			l.release(loan.msg)
+		}
+	}
+	clear(out.loans)
+	l.lent -= out.lent
+	out.loans, out.lent = out.loans[:0], 0
+}
+
 // room reports whether more may be appended to the output now. Output beyond
 // flushBytes is written in the middle of the turn.
 func (c *conn) room() bool {
 	if c.congested || c.state != stateOpen {
 		return false
 	}
-	if c.out != nil && len(c.out.B) >= flushBytes {
+	if c.out != nil && c.out.size() >= flushBytes {
 		c.flush()
 		return !c.congested && c.state == stateOpen
 	}

@@ -19,6 +19,7 @@ type poller struct {
 	epoll   int
 	alarm   int64
 	events  []unix.EpollEvent
+	pieces  []unix.Iovec // scratch of rawWritev
 
 	// transports is by slot, and free the slots that are not taken:
 	// descriptors are shared by all loops, so by descriptor each loop would

@@ -220,6 +220,14 @@ func (t *gnetTransport) write(b []byte) error {
 	return err
 }
 
+func (t *gnetTransport) writev(bs [][]byte) error {
+	if t.gc == nil {
+		return net.ErrClosed
+	}
+	_, err := t.gc.Writev(bs)
+	return err
+}
+
 func (t *gnetTransport) buffered() int {
 	if t.gc == nil {
 		return 0

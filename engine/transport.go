@@ -13,6 +13,9 @@ type transport interface {
 	// is of no use; loop.lost may or may not be called as well.
 	write(b []byte) error
 
+	// writev is write for bytes that lie in several places, in this order.
+	writev(bs [][]byte) error
+
 	// buffered is the number of bytes that wait in the transport.
 	buffered() int
 

@@ -24,6 +24,10 @@ type epollTransport struct {
 	remote net.Addr
 }
 
+// maxPieces is how many pieces one system call takes, which is less than the
+// IOV_MAX of any kernel, and more than flushBytes of lent payloads.
+const maxPieces = 256
+
 // unsent is what the peer has not taken yet: b, the first sent bytes of it
 // excepted. While there is any, EPOLLOUT is asked for.
 type unsent struct {
@@ -52,6 +56,32 @@ func (t *epollTransport) write(b []byte) error {
 		default:
 			b = b[n:]
 		}
+	}
+	return nil
+}
+
+// writev writes with one system call what lies in several places; only what
+// the peer does not take is copied.
+func (t *epollTransport) writev(bs [][]byte) error {
+	if t.fd < 0 {
+		return net.ErrClosed
+	}
+	n := 0
+	if t.unsent == nil {
+		var errno syscall.Errno
+		if n, errno = t.poller.rawWritev(t.fd, bs); errno != 0 && errno != syscall.EAGAIN && errno != syscall.EINTR {
+			return errno
+		}
+	}
+	for _, b := range bs {
+		if n >= len(b) {
+			n -= len(b)
+			continue
+		}
+		if err := t.write(b[n:]); err != nil {
+			return err
+		}
+		n = 0
 	}
 	return nil
 }
@@ -158,4 +188,20 @@ func rawRead(fd int32, b []byte) (int, syscall.Errno) {
 func rawWrite(fd int32, b []byte) (int, syscall.Errno) {
 	n, _, errno := syscall.RawSyscall(syscall.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
 	return int(n), errno
+}
+
+// rawWritev writes up to maxPieces of bs.
+func (p *poller) rawWritev(fd int32, bs [][]byte) (int, syscall.Errno) {
+	p.pieces = p.pieces[:0]
+	for _, b := range bs[:min(len(bs), maxPieces)] {
+		piece := unix.Iovec{Base: unsafe.SliceData(b)}
+		piece.SetLen(len(b))
+		p.pieces = append(p.pieces, piece)
+	}
+	n, _, errno := syscall.RawSyscall(syscall.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p.pieces))), uintptr(len(p.pieces)))
+	clear(p.pieces)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), 0
 }

@@ -35,7 +35,7 @@ var rules = []rule{
 	{"engine/internal", []string{"codec", "engine/internal"}, nil},
 	{"security", []string{"security", "topics"}, nil},
 	{"security/pki", none, none},
-	{"tlsstate", []string{"tlsstate"}, []string{"github.com/valyala/bytebufferpool"}},
+	{"tlsstate", []string{"tlsstate"}, none},
 	{"topics", []string{"topics"}, []string{"github.com/cespare/xxhash/v2", "github.com/puzpuzpuz/xsync/v3"}},
 	{"codec", []string{"codec"}, none},
 }
