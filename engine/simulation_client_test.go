@@ -270,7 +270,7 @@ func (c *simClient) handleConnack(f codec.Frame) error {
 	} else {
 		s.reconnected = true
 	}
-	s.connected, s.expiry = now, c.expiry
+	s.connected, s.ending, s.expiry = now, false, c.expiry
 	s.smallest = c.maximumPacketSize
 	for _, o := range c.out { // [MQTT-4.4.0-1] [MQTT-4.6.0-1]
 		if o.released {

@@ -68,6 +68,7 @@ type simSession struct {
 	expiry uint32
 
 	connected   moment // since when it has the same connection; 0: it has none
+	ending      bool   // the Server has closed that, and the Client may not have seen it
 	over        bool
 	slow        bool   // did not read all the time
 	smallest    uint32 // Maximum Packet Size it ever had; 0: none

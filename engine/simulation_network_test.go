@@ -72,6 +72,9 @@ func (n *simNetwork) step() bool {
 	for _, k := range n.links {
 		if k.mc.closed {
 			k.toEngine, k.lost = nil, false
+			if c := k.client; c.link == k && c.open {
+				c.session.ending = true
+			}
 			n.settleWill(k)
 			if k.client.link != k {
 				continue

@@ -55,7 +55,7 @@ func (m *simModel) mayHaveMoved(to *simSession, msg *simMessage) bool {
 		if s == to {
 			continue
 		}
-		steady := !s.over && s.connected != 0 && s.connected < msg.sent && s.smallest == 0
+		steady := !s.over && !s.ending && s.connected != 0 && s.connected < msg.sent && s.smallest == 0
 		for _, sub := range s.subs {
 			if sub.group != "" && sub.may(s, msg) && (!steady || sub.doubted != 0) {
 				return true
