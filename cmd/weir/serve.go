@@ -118,7 +118,7 @@ func (s *serving) serve(ctx context.Context, dir string, logger *slog.Logger) er
 	paceGC()
 	controller := resource.NewController(dir, eng, logger)
 	controller.Adopt(snapshot, problems)
-	return together(ctx, eng.Run, controller.Run)
+	return together(ctx, eng.Run, controller.Run, giveBack)
 }
 
 // together runs functions side by side until all have returned. The first to
