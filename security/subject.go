@@ -12,8 +12,7 @@ import (
 // the certificate has it. It is immutable. The zero value is the empty name.
 type Subject struct {
 	rdns []rdn
-	// key is equal for equal Subjects and for no others. It is not for people.
-	key string
+	key  string // see Key
 }
 
 // rdn is one relative distinguished name: nearly always a single pair. The
@@ -52,6 +51,10 @@ func (a nameValue) compare(b nameValue) int {
 // order, whatever the spelling of their types, with values equal byte for
 // byte. The pairs inside one multi-valued part may come in any order.
 func (s Subject) Equal(o Subject) bool { return s.key == o.key }
+
+// Key returns what is the same for equal Subjects and for no others, as the key
+// of a map. It is not for people.
+func (s Subject) Key() string { return s.key }
 
 // ReverseOf reports whether o written from back to front is s, and is not s
 // as it stands. RFC 4514 and OpenSSL print names in opposite directions, so

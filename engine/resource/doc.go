@@ -40,6 +40,18 @@
 // with a Custom method and without X509 asks for certificates and takes any: the
 // custom authentication server is shown them, and judges.
 //
+// # Attributes of certificates
+//
+// x509Settings has the attributes of Clients under authorizationAttributes, or,
+// as in the previews, in a Secret, under its key x509Attributes.toml:
+//
+//	attributes:
+//	  secretName: x509-attributes    # also secretRef
+//
+// Package security/attributefile says how they are written there. A change of
+// the Secret is one of the attributes: Clients that are connected have the new
+// ones.
+//
 // # Service account tokens
 //
 // serviceAccountTokenSettings, besides audiences, may have kubeconfigSecretRef,

@@ -8,10 +8,15 @@ import (
 	"time"
 
 	"github.com/weirmq/weir/security"
+	"github.com/weirmq/weir/security/attributefile"
 )
 
 // defaultTrustedCA is the ConfigMap of an X509 method that names none.
 const defaultTrustedCA = "client-ca"
+
+// attributesKey is the key of a Secret that gives attributes to subjects, as in
+// the first preview.
+const attributesKey = "x509Attributes.toml"
 
 // x509Method is method X509.
 type x509Method struct {
@@ -19,6 +24,7 @@ type x509Method struct {
 	node                *node  // the settings
 	trustedClientCACert string
 	entries             []security.X509Entry
+	attributesSecret    string              // "", or the Secret with the entries
 	revocation          *revocationSettings // nil: nothing is ever revoked
 }
 
@@ -38,7 +44,12 @@ func (d *decoder) x509(n *node, path string) *x509Method {
 		})),
 		optional("revocation", d.revocation(&m.revocation)),
 		optional("attributes", func(n *node, path string) {
-			d.notSupported(n, path, "", "write the entries of the Secret under authorizationAttributes")
+			d.mapping(n, path,
+				required("secretName|secretRef", d.matching(&m.attributesSecret, referenceProblem(KindSecret))),
+				optional("keyVault", func(n *node, path string) {
+					d.notSupported(n, path, "", "use a secretName")
+				}),
+			)
 		}),
 		optional("additionalValidation", func(n *node, path string) {
 			d.enum(&validation, "None", "AzureDeviceRegistry")(n, path)
@@ -47,6 +58,9 @@ func (d *decoder) x509(n *node, path string) *x509Method {
 			}
 		}),
 	)
+	if a := n.get("attributes"); a != nil && n.get("authorizationAttributes") != nil {
+		d.fail(a, join(path, "attributes"), "", "is there beside authorizationAttributes", "keep one of them")
+	}
 	return m
 }
 
@@ -67,17 +81,20 @@ func (m *x509Method) resolve(b *builder, d *decoder) (resolvedMethod, resolution
 	if !ok {
 		return resolvedMethod{}, foundBroken
 	}
-	config := security.X509Config{Entries: m.entries}
+	entries, how := m.attributes(b, d)
+	if how != foundAll {
+		return resolvedMethod{}, how
+	}
+	config := security.X509Config{Entries: entries}
 	var digests []digest
 	for _, ca := range cas {
 		config.TrustedCAs = append(config.TrustedCAs, ca.certificate)
 		digests = append(digests, ca.digest)
 	}
-	r := resolvedMethod{base: []any{methodX509, digests, m.entries}, cas: cas}
+	r := resolvedMethod{base: []any{methodX509, digests, entries}, cas: cas}
 	old := b.prev.authentications[d.object.Name]
 	var revoked resolvedRevocation
 	if m.revocation != nil {
-		var how resolution
 		if revoked, how = m.revocation.resolve(b, d, cas, old); how != foundAll {
 			return resolvedMethod{}, how
 		}
@@ -96,6 +113,32 @@ func (m *x509Method) resolve(b *builder, d *decoder) (resolvedMethod, resolution
 		return x
 	}
 	return r, foundAll
+}
+
+// attributes returns the entries, those of the Secret if there is one.
+func (m *x509Method) attributes(b *builder, d *decoder) ([]security.X509Entry, resolution) {
+	if m.attributesSecret == "" {
+		return m.entries, foundAll
+	}
+	s := find[secret](b.catalog, KindSecret, m.attributesSecret)
+	if s == nil {
+		b.missing(d, m.node.at("attributes.secretName"), m.node, join(m.path, "attributes.secretName"), KindSecret, m.attributesSecret)
+		return nil, foundMissing
+	}
+	of, field := b.decoder(s.object), join("data", attributesKey)
+	text, ok := s.data[attributesKey]
+	if !ok {
+		of.fail(s.node, field, "", "is missing", "put the entries there, in TOML, or write them under authorizationAttributes of "+d.object.String())
+		return nil, foundBroken
+	}
+	entries, err := attributefile.Parse(text)
+	if err != nil {
+		for _, err := range separate(err) {
+			of.fail(s.node.at(field), field, "", err.Error(), "")
+		}
+		return nil, foundBroken
+	}
+	return entries, foundAll
 }
 
 // withoutMissingCA takes the complaint about missing CA certificates out of an

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pelletier/go-toml/v2/unstable"
+	"github.com/weirmq/weir/security/internal/tomltables"
 )
 
 // block is the lines of a user's tables, from the first to the one behind the
@@ -118,61 +118,25 @@ func quote(s string) string {
 	return b.String()
 }
 
-// header is the beginning of a table, or a field outside of any.
-type header struct {
-	name string // the first part of its key
-	line int    // counted from 0
-	bare bool   // a field outside of any table, such as client1.password = ...
-}
-
-// headers returns where tables begin in a text that is known to be TOML.
-func headers(text []byte) []header {
-	var all []header
-	var p unstable.Parser
-	p.Reset(text)
-	inTable := false
-	for p.NextExpression() {
-		n := p.Expression()
-		isTable := n.Kind == unstable.Table || n.Kind == unstable.ArrayTable
-		inTable = inTable || isTable
-		key := n.Key()
-		if (isTable || !inTable) && key.Next() {
-			part := key.Node()
-			all = append(all, header{string(part.Data), p.Shape(part.Raw).Start.Line - 1, !isTable})
-		}
-	}
-	return all
-}
-
-// lineOf returns the line where a user begins, counted from 1, or 0.
-func lineOf(text []byte, name string) int {
-	for _, h := range headers(text) {
-		if h.name == name {
-			return h.line + 1
-		}
-	}
-	return 0
-}
-
 // blockOf returns where the tables of a user stand. Comments and blank lines
 // behind them belong to what follows.
 func blockOf(source string, text []byte, name string) (block, error) {
 	lines := slices.Collect(bytes.Lines(text))
 	b := block{from: -1}
-	all := headers(text)
+	all := tomltables.Headers(text)
 	for i, h := range all {
-		if h.name != name {
+		if h.Name != name {
 			continue
 		}
-		if h.bare || b.from >= 0 && all[i-1].name != name {
-			return block{}, &Error{source, h.line + 1, name, "is not written as tables one behind the other; write it as [" + writeKey(name) + "], or change it by hand"}
+		if h.Bare || b.from >= 0 && all[i-1].Name != name {
+			return block{}, &Error{source, h.Line, name, "is not written as tables one behind the other; write it as [" + writeKey(name) + "], or change it by hand"}
 		}
 		if b.from < 0 {
-			b.from = h.line
+			b.from = h.Line - 1
 		}
 		b.to = len(lines)
 		if i+1 < len(all) {
-			b.to = all[i+1].line
+			b.to = all[i+1].Line - 1
 		}
 	}
 	for b.to > b.from+1 {

@@ -1,7 +1,6 @@
 package passwords
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -10,9 +9,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/pelletier/go-toml/v2"
-
 	"github.com/weirmq/weir/security"
+	"github.com/weirmq/weir/security/internal/tomltables"
 )
 
 // File is the users of a password file. It prints as "[redacted]".
@@ -66,7 +64,7 @@ func Parse(source string, text []byte) (*File, error) {
 	f := &File{users: make(map[string]User, len(entries))}
 	var errs []error
 	refuse := func(name, problem string) {
-		errs = append(errs, &Error{source, lineOf(text, name), name, problem})
+		errs = append(errs, &Error{source, tomltables.LineOf(text, name), name, problem})
 	}
 	for _, name := range slices.Sorted(maps.Keys(entries)) {
 		e := entries[name]
@@ -105,41 +103,20 @@ func nameProblem(name string) string {
 
 // decode reads TOML that has tables of users and nothing else.
 func decode(source string, text []byte) (map[string]entry, error) {
-	var entries map[string]entry
-	err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(&entries)
-	if err == nil {
-		return entries, nil
-	}
-	var unknown *toml.StrictMissingError
-	if errors.As(err, &unknown) {
-		var errs []error
-		for i := range unknown.Errors {
-			e := &unknown.Errors[i]
-			line, _ := e.Position()
-			errs = append(errs, &Error{source, line, firstKey(e.Key()), "has " + strings.Join(e.Key(), ".") + ", which is no field here; a user has password and attributes"})
+	entries, faults := tomltables.Decode[entry](text, "a user has password and attributes")
+	var errs []error
+	for _, f := range faults {
+		problem := f.Problem
+		if f.Err != nil {
+			problem = "is not TOML with a table for each user: begin one with [client1]"
 		}
-		return nil, errors.Join(errs...)
+		var bad badHash
+		if errors.As(f.Err, &bad) { // of a number, for which TOML tells no line
+			problem = "a password " + bad.Error()
+		}
+		errs = append(errs, &Error{source, f.Line, f.Table, problem})
 	}
-	var faulty *toml.DecodeError
-	if errors.As(err, &faulty) {
-		line, _ := faulty.Position()
-		// Only the message: the error's String quotes the line. And of that not
-		// what strconv says, which quotes a number.
-		problem, _, _ := strings.Cut(strings.TrimPrefix(faulty.Error(), "toml: "), ": strconv.")
-		return nil, &Error{source, line, firstKey(faulty.Key()), problem}
-	}
-	var bad badHash
-	if errors.As(err, &bad) { // of a number, for which TOML tells no line
-		return nil, &Error{Source: source, Problem: "a password " + bad.Error()}
-	}
-	return nil, &Error{Source: source, Problem: "is not TOML with a table for each user: begin one with [client1]"}
-}
-
-func firstKey(key toml.Key) string {
-	if len(key) == 0 {
-		return ""
-	}
-	return key[0]
+	return entries, errors.Join(errs...)
 }
 
 // Len returns the number of users.
