@@ -14,13 +14,13 @@
 //     of make e2e, as are the tutorial, the tour of the README and the guide of
 //     weir demo, typed into a shell as they are printed.
 //
-// The scenarios H3 to H31 are those of the page on authentication that are about
-// a custom authentication server, which is that of examples, or one that the
-// test writes the answers of. Clients are raw packets there, and nothing that is
-// logged may hold a password or a header.
-//
-// The scenarios H14 to H31 that are about service account tokens ask a real
-// kube-apiserver about them, see package kubetest, on Linux.
+// The scenarios H1 to H31 are those of the page on authentication, P1 to P7
+// those of the page on authorization that use what it brings. Each has a test
+// named for its number. Where they are about a custom authentication server,
+// that is the one of examples, or one that the test writes the answers of;
+// Clients are raw packets there, and nothing that is logged may hold a password
+// or a header. Where they are about service account tokens, a real
+// kube-apiserver is asked about them, see package kubetest, on Linux.
 //
 // On WebSocket the Client is the npm package mqtt, run by node, also with the
 // build tag e2e.

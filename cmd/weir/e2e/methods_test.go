@@ -99,48 +99,6 @@ spec:
 	})
 }
 
-func TestH9AttributesAreThoseOfTheFirstEntryFromTheLeaf(t *testing.T) {
-	play(t, func(s *site) {
-		s.createSecret()
-		s.createConfigMap()
-		s.applyText("attributes.yaml", `
-apiVersion: mqttbroker.iotoperations.azure.com/v1
-kind: BrokerAuthentication
-metadata: {name: x509-auth, namespace: azure-iot-operations}
-spec:
-  authenticationMethods:
-  - method: X509
-    x509Settings:
-      trustedClientCaCert: fabrikam-ca
-      authorizationAttributes:
-        root: {subject: CN = Fabrikam Root CA, attributes: {organization: contoso}}
-        intermediate: {subject: CN = Fabrikam Intermediate CA 1, attributes: {city: seattle, foo: bar}}
-        smart-fan: {subject: CN = thermostat, attributes: {building: "17"}}
----
-apiVersion: mqttbroker.iotoperations.azure.com/v1
-kind: BrokerAuthorization
-metadata: {name: abac-authz, namespace: azure-iot-operations}
-spec:
-  authorizationPolicies:
-    rules:
-    - {principals: {attributes: [{organization: contoso}]}, brokerResources: [{method: Connect}, {method: Publish, topics: [organization]}]}
-    - {principals: {attributes: [{city: seattle, foo: bar}]}, brokerResources: [{method: Connect}, {method: Publish, topics: [city]}]}
-    - {principals: {attributes: [{building: "17"}]}, brokerResources: [{method: Connect}, {method: Publish, topics: [building]}]}
-`)
-		s.createListener("abac-authz")
-		s.awaitOpen()
-		for c, topic := range map[client]string{newcomer: "organization", heater: "city", thermostat: "building"} {
-			for _, other := range []string{"organization", "city", "building"} {
-				want := byte(notAuthorized)
-				if other == topic {
-					want = success
-				}
-				s.publish(c, message{topic: other}, want)
-			}
-		}
-	})
-}
-
 func TestH13ChainsOfRSAOfECAndOfBothAreAccepted(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, goKit, freePort(t))
@@ -222,6 +180,26 @@ func TestP5PolicyWithoutRulesAdmitsNobody(t *testing.T) {
 		s.broker.logged(mark, `msg="connection closed"`, "clientID=v", `reason="not authorized"`)
 		s.refused(user("valve", "v"), notAuthorized)
 		s.refused(user("temperature-sensor", "s"), notAuthorized)
+	})
+}
+
+func TestP6EditedPolicyCutsEveryoneWhoThenHasTheNewRights(t *testing.T) {
+	playPasswords(t, func(s *site) {
+		const disconnect = `, onPolicyChange: Disconnect}}`
+		policy := func(topic string) string {
+			rules := `[{principals: {usernames: [valve, van]}, brokerResources: [{method: Connect}, {method: Publish, topics: [` + topic + `]}]}]`
+			return strings.Replace(rulesManifest(rules), "}}", disconnect, 1)
+		}
+		s.after(func() { s.applyText("rules.yaml", policy("one")) }, `msg="listener uses a new policy"`, s.listener(), "onPolicyChange=Disconnect")
+		s.publisher(user("valve", "v"), "one").send("before", success)
+		s.publisher(user("van", "w"), "one").send("before", success)
+		mark := s.broker.mark()
+		s.applyText("rules.yaml", policy("two"))
+		for _, id := range []string{"v", "w"} { // though nobody has lost the right to connect
+			s.broker.logged(mark, `msg="connection closed"`, "clientID="+id, `reason="policy changed"`)
+		}
+		s.publish(user("valve", "v"), message{topic: "one"}, notAuthorized)
+		s.publish(user("valve", "v"), message{topic: "two"}, success)
 	})
 }
 

@@ -9,6 +9,46 @@ import (
 	"testing"
 )
 
+// There is no object by default: a cluster's come along as they are, of the
+// first preview to the latest release. What weir get shows is what was applied.
+func TestH1DefaultObjectsOfAClusterAreShownAsTheyAre(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, goKit, freePort(t))
+	for name, authentication := range map[string]string{
+		"default": `apiVersion: mqttbroker.iotoperations.azure.com/v1
+kind: BrokerAuthentication
+metadata:
+  name: default
+  namespace: azure-iot-operations
+spec:
+  authenticationMethods:
+  - method: ServiceAccountToken
+    serviceAccountTokenSettings:
+      audiences:
+      - aio-internal
+`,
+		"authn": `apiVersion: mqttbroker.iotoperations.azure.com/v1beta1
+kind: BrokerAuthentication
+metadata:
+  name: authn
+  namespace: azure-iot-operations
+spec:
+  authenticationMethods:
+  - method: ServiceAccountToken
+    serviceAccountToken:
+      audiences:
+      - aio-mq
+`,
+	} {
+		s.applyText(name+".yaml", authentication)
+		s.expectWeir(authentication, "get", "brokerauthentication", name, "-n", namespace, "-o", "yaml")
+	}
+	s.createSecret()
+	for _, port := range s.openPorts(goKit, overTLS+", authenticationRef: default", overTLS+", authenticationRef: authn") {
+		port.refused(client{}, notAuthorized) // nothing but a token is relevant
+	}
+}
+
 func TestT5ServerSecretIsAccepted(t *testing.T) {
 	play(t, func(s *site) {
 		s.createSecret()
