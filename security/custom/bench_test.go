@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"testing"
+
+	"github.com/weirmq/weir/security/internal/breaker"
 )
 
 // BenchmarkAuthenticate is what the broker and a server on the same machine
@@ -41,9 +43,9 @@ func BenchmarkLeftAlone(b *testing.B) {
 	a, _ := newAuthenticator(b, "https://127.0.0.1:1")
 	a.now = newClock().Now
 	now := a.now()
-	for range breakerThreshold {
-		ticket, _ := a.breaker.admit(now)
-		a.breaker.settle(ticket, failed, now)
+	for range breaker.Threshold {
+		ticket, _ := a.breaker.Admit(now)
+		a.breaker.Settle(ticket, breaker.Failed, now)
 	}
 	b.ReportAllocs()
 	for b.Loop() {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/weirmq/weir/security"
+	"github.com/weirmq/weir/security/internal/breaker"
 )
 
 // Method is the Method of a [security.Result] from this package.
@@ -24,7 +25,7 @@ type Authenticator struct {
 	header    http.Header
 	transport *http.Transport
 	slots     chan struct{} // as many as requests at once
-	breaker   breaker
+	breaker   breaker.Breaker
 	logger    atomic.Pointer[slog.Logger]
 	faults    occasion // of logging that the server gave no usable answer
 	rejects   occasion // of logging that it rejected a request
@@ -170,7 +171,7 @@ func (a *Authenticator) ask(ctx context.Context, packet string, c *security.Cred
 	}
 	asking, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	if a.breaker.refuses(a.now()) {
+	if a.breaker.Refuses(a.now()) {
 		return answer{}, a.unavailable(leftAlone)
 	}
 	// Half of the time for the turn, so that whoever gets one has the other
@@ -183,16 +184,16 @@ func (a *Authenticator) ask(ctx context.Context, packet string, c *security.Cred
 	case <-turn.Done():
 		return answer{}, a.unavailable(fmt.Sprintf("has %d requests to answer already", cap(a.slots)))
 	}
-	ticket, ok := a.breaker.admit(a.now())
+	ticket, ok := a.breaker.Admit(a.now())
 	if !ok {
 		return answer{}, a.unavailable(leftAlone)
 	}
-	shown, reason := abandoned, ""
+	shown, reason := breaker.Abandoned, ""
 	defer func() { a.settle(ticket, shown, reason) }() // after a panic too, or no other would be admitted
 	// Only now: what waits must not hold two copies of its certificates.
 	reply, fault := a.exchange(asking, a.body(packet, c))
 	if fault == nil {
-		shown = answered
+		shown = breaker.Answered
 		reply.text = a.quote(reply.text, c)
 		if reply.verdict == rejected {
 			a.logRejection(reply.text)
@@ -205,9 +206,9 @@ func (a *Authenticator) ask(ctx context.Context, packet string, c *security.Cred
 	reason = a.quote(fault.reason, c)
 	switch {
 	case !fault.silent:
-		shown = answered
+		shown = breaker.Answered
 	case timeout >= a.settings.Timeout/shortTime || asking.Err() == nil:
-		shown = failed
+		shown = breaker.Failed
 	}
 	a.logFault(reason)
 	return answer{}, a.unavailable(reason)

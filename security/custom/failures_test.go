@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/weirmq/weir/security"
+	"github.com/weirmq/weir/security/internal/breaker"
 	"github.com/weirmq/weir/security/pki"
 )
 
@@ -326,7 +327,7 @@ func TestWaitingInVainSaysNothingAboutTheServer(t *testing.T) {
 		done <- err
 	}()
 	<-arrived // so the one slot is taken
-	for range 2 * breakerThreshold {
+	for range 2 * breaker.Threshold {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Millisecond)
 		_, err := a.Authenticate(ctx, bob())
 		cancel()
@@ -359,7 +360,7 @@ func TestClientThatGoesSaysNothingAboutTheServer(t *testing.T) {
 		answers(200, "{}")(w, r)
 	})
 	a, log := newAuthenticator(t, s.URL)
-	for range 2 * breakerThreshold {
+	for range 2 * breaker.Threshold {
 		ctx, cancel := context.WithCancel(context.Background())
 		go func() {
 			<-arrived
@@ -418,7 +419,7 @@ func TestClientWithoutTimeLeftSaysNothingAboutTheServer(t *testing.T) {
 		answers(200, "{}")(w, r)
 	})
 	a, log := newAuthenticator(t, s.URL)
-	for i := range 4 * breakerThreshold {
+	for i := range 4 * breaker.Threshold {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(i%2)*50*time.Millisecond)
 		if _, err := a.Authenticate(ctx, bob()); err == nil {
 			t.Fatal("it was granted")

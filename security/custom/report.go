@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"github.com/weirmq/weir/security"
+	"github.com/weirmq/weir/security/internal/breaker"
 )
 
 // reportInterval is the least time between two lines of a kind: ten thousand
@@ -38,12 +39,12 @@ func (o *occasion) due(now time.Time) (suppressed int, ok bool) {
 }
 
 // settle tells the breaker about a request, and the log if that changed it.
-func (a *Authenticator) settle(t ticket, o outcome, reason string) {
-	changed, open := a.breaker.settle(t, o, a.now())
+func (a *Authenticator) settle(t breaker.Ticket, o breaker.Outcome, reason string) {
+	changed, open := a.breaker.Settle(t, o, a.now())
 	switch {
 	case changed && open:
 		a.logger.Load().Error("custom authentication server does not answer; Clients are told so at once, and it is tried again",
-			"server", a.address, "every", breakerPause, "reason", reason)
+			"server", a.address, "every", breaker.Pause, "reason", reason)
 	case changed:
 		a.logger.Load().Info("custom authentication server answers again", "server", a.address)
 	}

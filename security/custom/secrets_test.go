@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/weirmq/weir/security"
+	"github.com/weirmq/weir/security/internal/breaker"
 )
 
 // The secrets of these tests, none of which may be seen anywhere.
@@ -83,7 +84,7 @@ func TestNothingShowsASecret(t *testing.T) {
 			a, log := newAuthenticator(t, s.URL+"/?code="+query, func(cfg *Config) { cfg.Headers = map[string]string{"Authorization": header} })
 			c := newClock()
 			a.now = c.Now
-			for range breakerThreshold + 1 {
+			for range breaker.Threshold + 1 {
 				for _, ask := range []func(*Authenticator) (security.Result, error){authenticate, reauthenticate} {
 					_, err := ask(a)
 					if err == nil {

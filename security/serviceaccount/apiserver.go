@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/weirmq/weir/security/internal/breaker"
 )
 
 const (
@@ -35,6 +37,7 @@ type apiServer struct {
 	access      Access
 	connections int
 	now         func() time.Time
+	breaker     breaker.Breaker
 
 	mu     sync.Mutex
 	held   credentials
@@ -189,17 +192,69 @@ func (s *apiServer) connectWith(c credentials) error {
 
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// try makes one request.
+// errLeftAlone is the answer to all requests but a few while the API server does
+// not answer: each would cost a Client the whole requestTimeout.
+var errLeftAlone = errors.New("it does not answer, and is not asked again yet")
+
+// try makes one request, if the API server is one that answers.
 func (s *apiServer) try(ctx context.Context, method, path, secret string, body []byte, out any) error {
 	client, token, err := s.session()
 	if err != nil {
 		return err
 	}
+	began := s.now()
+	permission, ok := s.breaker.Admit(began)
+	if !ok {
+		return errLeftAlone
+	}
+	shown := breaker.Abandoned
+	defer func() { s.breaker.Settle(permission, shown, s.now()) }() // after a panic too, or no other would be admitted
+	a, err := s.exchange(ctx, client, method, path, token, body)
+	shown = outcomeOf(ctx, err, s.now().Sub(began))
+	switch {
+	case err != nil:
+		return err
+	case a.code != http.StatusOK && a.code != http.StatusCreated:
+		return newStatusError(a, secret, token)
+	}
+	if err := json.Unmarshal(a.text, out); err != nil {
+		return errors.New("the API server answers with something else than the JSON expected")
+	}
+	return nil
+}
+
+// shortTime is the part of the requestTimeout in which no API server needs to
+// answer: Clients that have waited for their turn may leave no more.
+const shortTime = 10
+
+// outcomeOf says what a request has shown about the API server. If it was given
+// up with its last Client, that is the API server's fault when the Client's time
+// was over, and not when the Client went away.
+func outcomeOf(ctx context.Context, err error, took time.Duration) breaker.Outcome {
+	switch {
+	case err == nil:
+		return breaker.Answered
+	case ctx.Err() == nil,
+		errors.Is(context.Cause(ctx), context.DeadlineExceeded) && took >= requestTimeout/shortTime:
+		return breaker.Failed
+	}
+	return breaker.Abandoned
+}
+
+// answer is what an API server says to a request.
+type answer struct {
+	code       int // of HTTP
+	retryAfter string
+	text       []byte
+}
+
+// exchange sends a request.
+func (s *apiServer) exchange(ctx context.Context, client *http.Client, method, path, token string, body []byte) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, method, s.access.server+path, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return answer{}, err
 	}
 	request.Header.Set("Accept", "application/json")
 	request.Header.Set("User-Agent", "weir")
@@ -211,24 +266,15 @@ func (s *apiServer) try(ctx context.Context, method, path, secret string, body [
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return err
+		return answer{}, err
 	}
 	defer response.Body.Close()
 	if response.StatusCode == http.StatusSwitchingProtocols {
 		// Its body is the bare connection, which does not end with ctx any more.
-		return &statusError{code: response.StatusCode}
+		return answer{code: response.StatusCode}, nil
 	}
 	text, err := readAnswer(response.Body)
-	if err != nil {
-		return err
-	}
-	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusCreated {
-		return newStatusError(response, text, secret, token)
-	}
-	if err := json.Unmarshal(text, out); err != nil {
-		return errors.New("the API server answers with something else than the JSON expected")
-	}
-	return nil
+	return answer{response.StatusCode, response.Header.Get("Retry-After"), text}, err
 }
 
 // readAnswer reads a body that may not be too long.
@@ -242,17 +288,17 @@ func readAnswer(body io.Reader) ([]byte, error) {
 
 // newStatusError takes the message of the Status object with which Kubernetes
 // says no, without the secrets.
-func newStatusError(response *http.Response, text []byte, secrets ...string) *statusError {
+func newStatusError(a answer, secrets ...string) *statusError {
 	var status struct {
 		Kind    string `json:"kind"`
 		Message string `json:"message"`
 	}
-	e := &statusError{code: response.StatusCode}
-	if json.Unmarshal(text, &status) == nil && status.Kind == "Status" {
+	e := &statusError{code: a.code}
+	if json.Unmarshal(a.text, &status) == nil && status.Kind == "Status" {
 		e.message = printable(without(status.Message, secrets...), maxReasonBytes)
 	}
 	if e.code == http.StatusTooManyRequests || e.code == http.StatusServiceUnavailable {
-		e.after = retryAfter(response.Header.Get("Retry-After"))
+		e.after = retryAfter(a.retryAfter)
 	}
 	return e
 }

@@ -86,6 +86,7 @@ type Authenticator struct {
 	config   Config
 	now      func() time.Time
 	flights  *flights
+	slots    chan struct{} // one element for each verification that runs
 	accepted *cache
 	refused  *cache
 }
@@ -111,7 +112,8 @@ func New(config Config) (*Authenticator, error) {
 	return &Authenticator{
 		config:   config,
 		now:      time.Now,
-		flights:  newFlights(config.Concurrency),
+		flights:  newFlights(),
+		slots:    make(chan struct{}, config.Concurrency),
 		accepted: newCache(config.CacheSize),
 		refused:  newCache(refusalCacheSize),
 	}, nil
@@ -226,7 +228,7 @@ func (a *Authenticator) unlessRevoked(r security.Result) (security.Result, error
 
 // verify asks the Verifier and remembers what it says.
 func (a *Authenticator) verify(ctx context.Context, key digest, token string) verdict {
-	id, err := a.config.Verifier.Verify(ctx, token)
+	id, err := a.ask(ctx, token)
 	now := a.now()
 	if err == nil && !now.Before(id.Expiry) {
 		err = errTokenExpired
@@ -243,6 +245,26 @@ func (a *Authenticator) verify(ctx context.Context, key digest, token string) ve
 	v := verdict{err: err, until: now.Add(refusalLifetime)}
 	a.refused.put(key, v)
 	return v
+}
+
+// ask has a token verified, when it is its turn. What the Verifier must wait for
+// without doing anything comes before that: tokens of keys that are yet to be
+// fetched hold up no others.
+func (a *Authenticator) ask(ctx context.Context, token string) (Identity, error) {
+	verify := func() (Identity, error) { return a.config.Verifier.Verify(ctx, token) }
+	if p, ok := a.config.Verifier.(preparer); ok {
+		var err error
+		if verify, err = p.prepare(ctx, token); err != nil {
+			return Identity{}, err
+		}
+	}
+	select {
+	case a.slots <- struct{}{}:
+		defer func() { <-a.slots }()
+		return verify()
+	case <-ctx.Done():
+		return Identity{}, unavailable("nobody waits for the token to be verified any more", ctx.Err())
+	}
 }
 
 func (a *Authenticator) accept(id Identity, now time.Time) verdict {

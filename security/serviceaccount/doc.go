@@ -16,7 +16,10 @@
 // # What is bounded
 //
 // Verifications that run at once are capped, and Clients that show the same
-// token share one; the others wait, as long as their context allows. Answers
+// token share one; the others wait, as long as their context allows. Whoever
+// waits for keys to be fetched counts among those that do not run yet. An API
+// server that does not answer is left alone but for a request every two seconds,
+// and Clients are told so at once. Answers
 // are remembered for seconds, in bounded caches keyed by the SHA-256 of the
 // token, and never beyond its exp. A token is at most 16 KiB long, a request
 // takes at most 5 seconds, an answer at most 1 MiB. What the API server says in

@@ -11,29 +11,25 @@ import (
 // digest identifies a token.
 type digest = [sha256.Size]byte
 
-// flights runs verifications: a bounded number at once, and one for all who
-// wait for the same token at the same time.
+// flights runs verifications: one for all who wait for the same token at the
+// same time.
 type flights struct {
-	slots chan struct{} // one element for each that runs
-
 	mu       sync.Mutex
 	underway map[digest]*flight
 }
 
 // flight is one verification. It belongs to those who wait for it: when the
-// last of them has given up, it is canceled.
+// last of them has given up, it is canceled, with that one's error as the cause.
 type flight struct {
 	done    chan struct{} // closed once verdict is set, or panicked
 	verdict verdict
 	waiting int
-	cancel  context.CancelFunc
+	cancel  context.CancelCauseFunc
 
 	panicked any // what work panicked with, and where
 }
 
-func newFlights(most int) *flights {
-	return &flights{slots: make(chan struct{}, most), underway: make(map[digest]*flight)}
-}
+func newFlights() *flights { return &flights{underway: make(map[digest]*flight)} }
 
 // do returns the verdict of work, which it runs on a goroutine of its own
 // unless it is already under way for the same key. It returns the error of ctx
@@ -44,7 +40,7 @@ func (f *flights) do(ctx context.Context, key digest, work func(context.Context)
 	fl := f.underway[key]
 	if fl == nil {
 		// The Client that happens to be first may go; the others still wait.
-		shared, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		shared, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 		fl = &flight{done: make(chan struct{}), cancel: cancel}
 		f.underway[key] = fl
 		go f.run(shared, key, fl, work)
@@ -62,7 +58,7 @@ func (f *flights) do(ctx context.Context, key digest, work func(context.Context)
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		if fl.waiting--; fl.waiting == 0 {
-			fl.cancel()
+			fl.cancel(ctx.Err())
 			f.forget(key, fl)
 		}
 		return verdict{}, ctx.Err()
@@ -74,19 +70,13 @@ func (f *flights) run(ctx context.Context, key digest, fl *flight, work func(con
 		if r := recover(); r != nil {
 			fl.panicked = fmt.Sprintf("verifying a token: %v\n%s", r, debug.Stack())
 		}
-		fl.cancel()
+		fl.cancel(nil)
 		f.mu.Lock()
 		f.forget(key, fl)
 		f.mu.Unlock()
 		close(fl.done)
 	}()
-	select {
-	case f.slots <- struct{}{}:
-		defer func() { <-f.slots }()
-		fl.verdict = work(ctx)
-	case <-ctx.Done():
-		fl.verdict.err = ctx.Err() // nobody waits any more, and a zero verdict would be a grant
-	}
+	fl.verdict = work(ctx)
 }
 
 // forget has the next Client start anew. The key may be another flight's by

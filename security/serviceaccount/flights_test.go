@@ -26,7 +26,7 @@ func verdictFor(username string) verdict {
 
 func TestEqualTokensShareOneVerification(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFlights(1)
+		f := newFlights()
 		runs := 0
 		work := func(context.Context) verdict {
 			runs++
@@ -50,7 +50,7 @@ func TestEqualTokensShareOneVerification(t *testing.T) {
 
 func TestAVerificationOutlivesTheClientThatBeganIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFlights(1)
+		f := newFlights()
 		work := func(ctx context.Context) verdict {
 			select {
 			case <-time.After(time.Second):
@@ -79,10 +79,13 @@ func TestAVerificationOutlivesTheClientThatBeganIt(t *testing.T) {
 
 func TestAVerificationEndsWithItsLastClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFlights(1)
+		f := newFlights()
 		var ended atomic.Int64
 		work := func(ctx context.Context) verdict {
 			<-ctx.Done()
+			if cause := context.Cause(ctx); cause != context.DeadlineExceeded {
+				t.Errorf("ended because of %v", cause)
+			}
 			ended.Add(1)
 			return verdict{err: ctx.Err()}
 		}
@@ -90,7 +93,7 @@ func TestAVerificationEndsWithItsLastClient(t *testing.T) {
 		for i := range 3 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i+1)*time.Second)
 			defer cancel()
-			for key := range byte(2) { // one runs, one waits for its turn
+			for key := range byte(2) {
 				all.Go(func() {
 					if _, err := f.do(ctx, digest{key}, work); !errors.Is(err, context.DeadlineExceeded) {
 						t.Error(err)
@@ -105,8 +108,8 @@ func TestAVerificationEndsWithItsLastClient(t *testing.T) {
 		}
 		all.Wait()
 		synctest.Wait()
-		if n := underwayIn(f); n != 0 || len(f.slots) != 0 || ended.Load() == 0 {
-			t.Errorf("%d under way, %d slots taken", n, len(f.slots))
+		if n := underwayIn(f); n != 0 || ended.Load() != 2 {
+			t.Errorf("%d under way, %d ended", n, ended.Load())
 		}
 		// And a newcomer is not handed what was given up.
 		if v, err := f.do(t.Context(), digest{0}, func(context.Context) verdict { return verdictFor("new") }); err != nil || v.result.Username != "new" {
@@ -118,7 +121,7 @@ func TestAVerificationEndsWithItsLastClient(t *testing.T) {
 // A Verifier reads what strangers send: its panic must cost nobody but those
 // who showed the token, and no slot.
 func TestAPanicOfAVerificationIsThatOfItsClients(t *testing.T) {
-	f := newFlights(1)
+	f := newFlights()
 	for range 2 {
 		func() {
 			defer func() {

@@ -89,10 +89,41 @@ var (
 
 // Verify implements [Verifier].
 func (i *Issuer) Verify(ctx context.Context, token string) (Identity, error) {
-	claims, err := i.verify(ctx, token)
+	verify, err := i.prepare(ctx, token)
 	if err != nil {
 		return Identity{}, err
 	}
+	return verify()
+}
+
+// prepare finds the keys that a token may be signed with.
+func (i *Issuer) prepare(ctx context.Context, token string) (verify func() (Identity, error), err error) {
+	jws, err := jose.ParseSignedCompact(token, i.algorithms)
+	if err != nil || len(jws.Signatures) != 1 {
+		return nil, refusedHeader(err)
+	}
+	// The header may name a key, or bring one along. It is not asked about
+	// more than the ID of one we know.
+	header := jws.Signatures[0].Header
+	keys, err := i.config.Keys.keySet(ctx, header.KeyID)
+	if err != nil {
+		return nil, err
+	}
+	candidates := keys.candidates(header.KeyID, jose.SignatureAlgorithm(header.Algorithm))
+	if len(candidates) == 0 {
+		return nil, errUnknownKey
+	}
+	return func() (Identity, error) {
+		claims, err := signedClaims(jws, candidates)
+		if err != nil {
+			return Identity{}, err
+		}
+		return i.identify(claims)
+	}, nil
+}
+
+// identify tells whose a token with these claims is, which its issuer has signed.
+func (i *Issuer) identify(claims claims) (Identity, error) {
 	now := i.now()
 	if iss, _ := claims.text("iss"); iss != i.config.Issuer {
 		return Identity{}, errOtherIssuer
@@ -124,23 +155,8 @@ func (i *Issuer) Verify(ctx context.Context, token string) (Identity, error) {
 	return identity, nil
 }
 
-// verify returns the claims of a token whose signature is right.
-func (i *Issuer) verify(ctx context.Context, token string) (claims, error) {
-	jws, err := jose.ParseSignedCompact(token, i.algorithms)
-	if err != nil || len(jws.Signatures) != 1 {
-		return nil, refusedHeader(err)
-	}
-	// The header may name a key, or bring one along. It is not asked about
-	// more than the ID of one we know.
-	header := jws.Signatures[0].Header
-	keys, err := i.config.Keys.keySet(ctx, header.KeyID)
-	if err != nil {
-		return nil, err
-	}
-	candidates := keys.candidates(header.KeyID, jose.SignatureAlgorithm(header.Algorithm))
-	if len(candidates) == 0 {
-		return nil, errUnknownKey
-	}
+// signedClaims returns the claims of a token that one of the keys has signed.
+func signedClaims(jws *jose.JSONWebSignature, candidates []jose.JSONWebKey) (claims, error) {
 	for _, key := range candidates {
 		if text, err := jws.Verify(key.Key); err == nil {
 			return parseClaims(text)

@@ -313,8 +313,8 @@ func TestManyClientsAtOnce(t *testing.T) {
 	if refused.Load() > 0 || reviews.Load() != tokens || most.Load() > 64 || most.Load() < 2 {
 		t.Errorf("%d refused; %d reviews, want %d; %d at once, want up to 64", refused.Load(), reviews.Load(), tokens, most.Load())
 	}
-	if len(a.flights.underway) != 0 || len(a.flights.slots) != 0 {
-		t.Errorf("left behind: %d under way, %d slots", len(a.flights.underway), len(a.flights.slots))
+	if len(a.flights.underway) != 0 || len(a.slots) != 0 {
+		t.Errorf("left behind: %d under way, %d slots", len(a.flights.underway), len(a.slots))
 	}
 }
 

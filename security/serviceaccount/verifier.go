@@ -16,6 +16,12 @@ type Verifier interface {
 	Verify(ctx context.Context, token string) (Identity, error)
 }
 
+// preparer is a Verifier that may first have to wait for what it needs. Verify
+// is prepare and then verify, which does not wait.
+type preparer interface {
+	prepare(ctx context.Context, token string) (verify func() (Identity, error), err error)
+}
+
 // Identity is what a Verifier vouches for.
 type Identity struct {
 	Username       string            // such as system:serviceaccount:NAMESPACE:NAME
