@@ -116,7 +116,7 @@ func TestFailures(t *testing.T) {
 			_ = http.NewResponseController(w).Flush()
 			<-r.Context().Done()
 		}), unavailable, unavailable, "did not answer in time"},
-		{"hangs after switching protocols", handled(switchesProtocols(t)), unavailable, unavailable, "101"},
+		{"switches protocols and hangs", handled(switchesProtocols(t)), unavailable, unavailable, "101"},
 		{"closes before the answer", handled(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }), unavailable, unavailable, "broke the connection"},
 		{"closes in the body", handled(closesInBody), unavailable, unavailable, "in the middle of the answer"},
 		{"endless headers", handled(func(w http.ResponseWriter, r *http.Request) {

@@ -22,6 +22,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Issuer is the iss of the tokens that a Server issues.
@@ -196,7 +198,20 @@ func (s *Server) Restart(t testing.TB) {
 
 // Freeze keeps kube-apiserver from answering, with its connections open, until
 // Thaw.
-func (s *Server) Freeze(t testing.TB) { s.signal(t, syscall.SIGSTOP) }
+func (s *Server) Freeze(t testing.TB) {
+	t.Helper()
+	s.signal(t, syscall.SIGSTOP)
+	// It may answer until the last of its threads has taken note.
+	for {
+		err := unix.Waitid(unix.P_PID, s.apiserver.command.Process.Pid, nil, unix.WSTOPPED, nil)
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, unix.EINTR) {
+			t.Fatalf("kube-apiserver does not stop: %v", err)
+		}
+	}
+}
 
 // Thaw ends Freeze.
 func (s *Server) Thaw(t testing.TB) { s.signal(t, syscall.SIGCONT) }
