@@ -232,6 +232,15 @@ func (d *decoder) enum(to *string, values ...string) reader {
 // operationalMode reads the enumeration that switches things on and off.
 func (d *decoder) operationalMode(to *string) reader { return d.enum(to, "Enabled", "Disabled") }
 
+// enabled reads whether such an enumeration is Enabled.
+func (d *decoder) enabled(to *bool) reader {
+	return func(n *node, path string) {
+		var mode string
+		d.operationalMode(&mode)(n, path)
+		*to = mode == "Enabled"
+	}
+}
+
 // duration reads a positive duration in Go's spelling.
 func (d *decoder) duration(n *node, path string) {
 	var s string

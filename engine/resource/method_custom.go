@@ -30,7 +30,7 @@ type customMethod struct {
 // a problem: it is often a token.
 func (d *decoder) custom(n *node, path string) *customMethod {
 	m := &customMethod{path: path, node: n}
-	information, encoding := "Disabled", encodingPlain
+	encoding := encodingPlain
 	before := d.errors
 	d.mapping(n, path,
 		required("endpoint", d.str(&m.config.Endpoint)),
@@ -44,10 +44,9 @@ func (d *decoder) custom(n *node, path string) *customMethod {
 			}))
 		}),
 		optional("headers", d.headers(&m.config.Headers)),
-		optional("clientInformation", d.operationalMode(&information)),
+		optional("clientInformation", d.enabled(&m.config.ClientInformation)),
 		optional("authenticationMethodEncoding", d.enum(&encoding, encodingPlain, encodingBase64)),
 	)
-	m.config.ClientInformation = information == "Enabled"
 	m.config.Base64Method = encoding == encodingBase64
 	if d.errors == before {
 		d.configErrors(n, path, m.config.Check())
@@ -125,12 +124,12 @@ func (m *customMethod) resolve(b *builder, d *decoder) (resolvedMethod, resoluti
 	}, foundAll
 }
 
-// warnOfServerCA warns of what makes the broker refuse the server. A
+// warnOfServerCA warns of what makes the broker refuse a server that it asks. A
 // certificate that is no CA's is that of the server itself, and will do.
 func warnOfServerCA(d *decoder, at *node, field string, cert *x509.Certificate) {
 	if time.Now().After(cert.NotAfter) {
 		d.warn(at, field, cert.Subject.String(), "expired on "+cert.NotAfter.UTC().Format(time.RFC3339),
-			"a custom authentication server below it is refused: renew it")
+			"a server below it is refused: renew it")
 	}
 }
 

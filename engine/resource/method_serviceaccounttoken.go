@@ -64,15 +64,6 @@ func (d *decoder) serviceAccountToken(n *node, path string) *serviceAccountToken
 	return m
 }
 
-// enabled reads an OperationalMode.
-func (d *decoder) enabled(to *bool) reader {
-	return func(n *node, path string) {
-		var mode string
-		d.operationalMode(&mode)(n, path)
-		*to = mode == "Enabled"
-	}
-}
-
 func (d *decoder) jwks(n *node, path string) *jwksSettings {
 	j := &jwksSettings{path: path, node: n}
 	d.mapping(n, path,
@@ -266,7 +257,7 @@ func (j *jwksSettings) roots(b *builder, d *decoder) (*x509.CertPool, []digest, 
 		b.missing(d, j.node.get("caCertConfigMap"), j.node, join(j.path, "caCertConfigMap"), KindConfigMap, j.caCertConfigMap)
 		return nil, nil, foundMissing
 	}
-	cas, ok := b.certificateAuthorities(c)
+	cas, ok := b.trustedCertificates(c, warnOfServerCA)
 	if !ok {
 		return nil, nil, foundBroken
 	}
