@@ -39,17 +39,6 @@ func newCluster(t testing.TB, server *kubetest.Server) *cluster {
 	return c
 }
 
-// authorize gives Weir its rights, and waits until it has them.
-func (c *cluster) authorize(t testing.TB) {
-	t.Helper()
-	c.weir.MayReviewTokens(t, c.namespace)
-	a, token := c.authenticator(t), c.weir.Token(t, clusterAudience)
-	eventually(t, func() error {
-		_, err := a.Authenticate(t.Context(), connect(token))
-		return err
-	})
-}
-
 // authenticator returns one that remembers nothing.
 func (c *cluster) authenticator(t testing.TB) *Authenticator {
 	t.Helper()
@@ -73,14 +62,14 @@ func eventually(t testing.TB, try func() error) {
 		if time.Now().After(deadline) {
 			t.Fatalf("after %v: %v", patience, err)
 		}
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(100 * time.Millisecond) // nothing tells when another try is worth while
 	}
 }
 
 func TestAClusterJudgesTokens(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, kubetest.Shared(t))
-	c.authorize(t)
+	c.weir.MayReviewTokens(t, c.namespace)
 	account := c.server.Account(t, c.namespace, "mqtt-client", map[string]string{
 		"aio-broker-auth/group": "authz-sat", "aio-mq-broker-auth/site": "seattle", "other": "x",
 	})
@@ -120,7 +109,7 @@ func TestAClusterJudgesTokens(t *testing.T) {
 func TestAnnotationsAreReadAgainForTheNextToken(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, kubetest.Shared(t))
-	c.authorize(t)
+	c.weir.MayReviewTokens(t, c.namespace)
 	account := c.server.Account(t, c.namespace, "mqtt-client", map[string]string{"aio-broker-auth/group": "one"})
 	a := c.authenticator(t)
 	first := must[security.Result](t)(a.Authenticate(t.Context(), connect(account.Token(t, clusterAudience))))
@@ -137,7 +126,7 @@ func TestAnnotationsAreReadAgainForTheNextToken(t *testing.T) {
 func TestAServiceAccountThatWasDeletedIsRefusedWithinSeconds(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, kubetest.Shared(t))
-	c.authorize(t)
+	c.weir.MayReviewTokens(t, c.namespace)
 	a := c.authenticator(t)
 	account := c.server.Account(t, c.namespace, "mqtt-client", nil)
 	token := account.Token(t, clusterAudience)
@@ -197,7 +186,7 @@ func TestAnAPIServerThatComesBackIsAskedAgain(t *testing.T) {
 	t.Parallel()
 	server := kubetest.Start(t)
 	c := newCluster(t, server)
-	c.authorize(t)
+	c.weir.MayReviewTokens(t, c.namespace)
 	a, token := c.authenticator(t), c.weir.Token(t, clusterAudience)
 
 	server.Freeze(t)

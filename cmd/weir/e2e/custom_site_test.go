@@ -74,7 +74,7 @@ func newCustomSite(t *testing.T, methods string) *customSite {
 	s.weir("create", "configmap", "custom-auth-ca", "-n", namespace, "--from-file=ca.crt=custom-ca.crt")
 	s.weir("create", "secret", "tls", "custom-auth-client-cert", "-n", namespace, "--cert", "broker.crt", "--key", "broker.key")
 	s.applyMethods(methods)
-	s.weir("apply", "-f", s.write("custom-authz.yaml", `
+	s.applyText("custom-authz.yaml", `
 apiVersion: mqttbroker.iotoperations.azure.com/v1
 kind: BrokerAuthorization
 metadata: {name: by-attribute, namespace: azure-iot-operations}
@@ -85,15 +85,15 @@ spec:
       brokerResources: [{method: Connect}, {method: Publish, topics: [example]}]
     - principals: {usernames: [expire1, thermostat]}
       brokerResources: [{method: Connect}]
-`))
-	s.weir("apply", "-f", s.write("door.yaml", fmt.Sprintf(`
+`)
+	s.applyText("door.yaml", fmt.Sprintf(`
 apiVersion: mqttbroker.iotoperations.azure.com/v1
 kind: BrokerListener
 metadata: {name: mqtts-endpoint, namespace: azure-iot-operations}
 spec:
   ports:
   - {port: %d, authenticationRef: authn, authorizationRef: by-attribute, tls: {mode: Manual, manual: {secretRef: broker-server-cert}}}
-`, s.port)))
+`, s.port))
 	s.awaitOpen()
 	t.Cleanup(func() {
 		log := s.broker.out.String()
@@ -104,13 +104,6 @@ spec:
 		}
 	})
 	return s
-}
-
-// write writes a file at the site.
-func (s *customSite) write(name, text string) string {
-	s.t.Helper()
-	mustWrite(s.t, filepath.Join(s.dir, name), []byte(text))
-	return name
 }
 
 const customSettings = `
@@ -134,12 +127,12 @@ const (
 func (s *customSite) applyMethods(methods string) {
 	s.t.Helper()
 	methods = strings.NewReplacer("SERVER", s.server, "CUSTOM", customSettings).Replace(methods)
-	s.weir("apply", "-f", s.write("custom-authn.yaml", `
+	s.applyText("custom-authn.yaml", `
 apiVersion: mqttbroker.iotoperations.azure.com/v1
 kind: BrokerAuthentication
 metadata: {name: authn, namespace: azure-iot-operations}
 spec:
-  authenticationMethods:`+methods))
+  authenticationMethods:`+methods)
 }
 
 // startServer runs the example, which demands the broker's certificate.
@@ -238,14 +231,6 @@ func grantingFor(d time.Duration) func(w http.ResponseWriter) {
 // grantingAlways is the answer for everybody.
 var grantingAlways = answering(200, `{"attributes": {"example_key": "example_value"}}`)
 
-// enhanced has a CONNECT begin an enhanced authentication.
-func enhanced(method, data string) func(*codec.Connect) {
-	return func(c *codec.Connect) {
-		c.Properties.SetAuthenticationMethod([]byte(method))
-		c.Properties.SetAuthenticationData([]byte(data))
-	}
-}
-
 // named has a CONNECT give a User Name and a Password.
 func named(name string) func(*codec.Connect) {
 	return func(c *codec.Connect) {
@@ -254,30 +239,9 @@ func named(name string) func(*codec.Connect) {
 	}
 }
 
-// try connects with the certificate of this name, if it is not "", and returns
-// the Reason Code of the CONNACK.
-func (s *customSite) try(certificate string, change ...func(*codec.Connect)) (*codectest.Conn, codec.ReasonCode) {
-	s.t.Helper()
-	conn, err := s.player.(*goPlayer).dial(client{name: certificate})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	connect := &codec.Connect{Version: codec.V5, ClientID: []byte("client"), CleanStart: true}
-	for _, f := range change {
-		f(connect)
-	}
-	c := codectest.New(s.t, conn, codectest.Options{Timeout: patience})
-	c.Send(codec.AppendConnect(nil, connect))
-	var connack codec.Connack
-	if err := codec.DecodeConnack(&connack, connect.Version, c.NextOf(codec.TypeConnack).Body); err != nil {
-		s.t.Fatal(err)
-	}
-	return c, connack.ReasonCode
-}
-
 func (s *customSite) connects(certificate string, change ...func(*codec.Connect)) *codectest.Conn {
 	s.t.Helper()
-	c, code := s.try(certificate, change...)
+	c, code := s.try(client{name: certificate}, change...)
 	if code != codec.Success {
 		s.t.Fatalf("CONNACK with %v, want %v", code, codec.Success)
 	}
@@ -286,30 +250,9 @@ func (s *customSite) connects(certificate string, change ...func(*codec.Connect)
 
 func (s *customSite) refuses(want codec.ReasonCode, certificate string, change ...func(*codec.Connect)) {
 	s.t.Helper()
-	c, code := s.try(certificate, change...)
+	c, code := s.try(client{name: certificate}, change...)
 	if code != want {
 		s.t.Fatalf("CONNACK with %v, want %v", code, want)
 	}
 	c.ExpectClose()
-}
-
-// reauthenticate sends an AUTH.
-func reauthenticate(c *codectest.Conn, method, data string) {
-	auth := &codec.Auth{ReasonCode: codec.ReAuthenticate}
-	auth.Properties.SetAuthenticationMethod([]byte(method))
-	auth.Properties.SetAuthenticationData([]byte(data))
-	c.Send(codec.AppendAuth(nil, auth))
-}
-
-// expectAuth expects an AUTH with this Reason Code, and the Authentication
-// Method [MQTT-4.12.0-5].
-func (s *customSite) expectAuth(c *codectest.Conn, want codec.ReasonCode, method string) {
-	s.t.Helper()
-	var auth codec.Auth
-	if err := codec.DecodeAuthFromServer(&auth, codec.V5, c.NextOf(codec.TypeAuth).Body); err != nil {
-		s.t.Fatal(err)
-	}
-	if auth.ReasonCode != want || string(auth.Properties.AuthenticationMethod) != method {
-		s.t.Fatalf("AUTH with %v for %q, want %v for %q", auth.ReasonCode, auth.Properties.AuthenticationMethod, want, method)
-	}
 }

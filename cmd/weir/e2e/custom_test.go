@@ -34,7 +34,7 @@ func TestH6WithoutTheCustomServerNobodyIsLetInForNothing(t *testing.T) {
 	s := newCustomSite(t, methodCustom+methodX509)
 	s.after(func() { s.refuses(codec.NotAuthorized, "") }, `msg="connection closed"`, "authentication method Custom is unavailable")
 	s.refuses(codec.NotAuthorized, "", named("bob"))
-	s.refuses(codec.NotAuthorized, "", enhanced("TOKEN", clientData))
+	s.refuses(codec.NotAuthorized, "", showing("TOKEN", clientData))
 	// What is open now is the way past the dead server, not the door.
 	for range 10 {
 		s.refuses(codec.NotAuthorized, "", named("bob"))
@@ -55,8 +55,7 @@ func TestH20UserNamesOfTheTemplate(t *testing.T) {
 	mark := s.broker.mark()
 	expires.ExpectClose() // after ten seconds, and without a DISCONNECT
 	s.broker.logged(mark, "clientID=short-lived", `reason="credential expired"`)
-	bob.SendHex(`c0 00`)
-	bob.Expect(`d0 00`)
+	answersPing(bob)
 }
 
 func TestH20OverMQTT311(t *testing.T) {
@@ -97,8 +96,8 @@ func TestH22ServerOfAnUnknownCA(t *testing.T) {
 func TestH23HeadersAreInEveryRequest(t *testing.T) {
 	s := newCustomSite(t, methodCustom)
 	sc := s.script(grantingAlways)
-	c := s.connects("thermostat", named("bob"), enhanced("TOKEN", clientData))
-	reauthenticate(c, "TOKEN", clientData)
+	c := s.connects("thermostat", named("bob"), showing("TOKEN", clientData))
+	sendAuth(c, codec.ReAuthenticate, "TOKEN", clientData)
 	s.expectAuth(c, codec.Success, "TOKEN")
 	requests, bodies := sc.asked()
 	if len(requests) != 2 {
@@ -131,20 +130,19 @@ func TestH27CustomCredentialIsReplaced(t *testing.T) {
 	s := newCustomSite(t, methodCustom)
 	const life = 3 * time.Second
 	s.script(grantingFor(life), grantingAlways)
-	c := s.connects("", enhanced("TOKEN", clientData))
-	reauthenticate(c, "TOKEN", "another "+clientData)
+	c := s.connects("", showing("TOKEN", clientData))
+	sendAuth(c, codec.ReAuthenticate, "TOKEN", "another "+clientData)
 	s.expectAuth(c, codec.Success, "TOKEN")
 	c.ExpectSilence(life) // in which the first one has expired
-	c.SendHex(`c0 00`)
-	c.Expect(`d0 00`)
+	answersPing(c)
 }
 
 func TestH28CustomServerRefusesTheNewCredential(t *testing.T) {
 	s := newCustomSite(t, methodCustom)
 	s.script(grantingAlways, answering(403, `{"reason": 135, "message": "no longer"}`))
-	c := s.connects("", enhanced("TOKEN", clientData))
+	c := s.connects("", showing("TOKEN", clientData))
 	s.after(func() {
-		reauthenticate(c, "TOKEN", clientData)
+		sendAuth(c, codec.ReAuthenticate, "TOKEN", clientData)
 		c.ExpectDisconnect(codec.NotAuthorized)
 	}, `msg="connection closed"`, "with reason 135: no longer")
 }
@@ -152,24 +150,23 @@ func TestH28CustomServerRefusesTheNewCredential(t *testing.T) {
 func TestH29WhileTheCustomServerIsAwayTheOldCredentialCounts(t *testing.T) {
 	s := newCustomSite(t, methodCustom)
 	s.startServer()
-	c := s.connects("", enhanced("TOKEN", clientData))
+	c := s.connects("", showing("TOKEN", clientData))
 	s.stopServer()
 	for range 3 {
-		reauthenticate(c, "TOKEN", clientData)
+		sendAuth(c, codec.ReAuthenticate, "TOKEN", clientData)
 		s.expectAuth(c, codec.ContinueAuthentication, "TOKEN")
 	}
-	c.SendHex(`c0 00`)
-	c.Expect(`d0 00`)
+	answersPing(c)
 	s.startServer()
-	reauthenticate(c, "TOKEN", clientData)
+	sendAuth(c, codec.ReAuthenticate, "TOKEN", clientData)
 	s.expectAuth(c, codec.Success, "TOKEN")
 }
 
 func TestH29TheOldCredentialExpiresFirst(t *testing.T) {
 	s := newCustomSite(t, methodCustom)
 	sc := s.script(grantingFor(3*time.Second), answering(503, ""))
-	c := s.connects("", enhanced("TOKEN", clientData))
-	reauthenticate(c, "TOKEN", clientData)
+	c := s.connects("", showing("TOKEN", clientData))
+	sendAuth(c, codec.ReAuthenticate, "TOKEN", clientData)
 	s.expectAuth(c, codec.ContinueAuthentication, "TOKEN")
 	s.after(c.ExpectClose, `reason="credential expired"`)
 	if requests, _ := sc.asked(); len(requests) != 2 {
@@ -180,8 +177,8 @@ func TestH29TheOldCredentialExpiresFirst(t *testing.T) {
 func TestH31CustomClientChangesTheMethod(t *testing.T) {
 	s := newCustomSite(t, methodCustom)
 	sc := s.script(grantingAlways)
-	c := s.connects("", enhanced("TOKEN", clientData))
-	reauthenticate(c, "OTHER", clientData)
+	c := s.connects("", showing("TOKEN", clientData))
+	sendAuth(c, codec.ReAuthenticate, "OTHER", clientData)
 	c.ExpectDisconnect(codec.ProtocolError) // [MQTT-4.12.1-1]
 	if requests, _ := sc.asked(); len(requests) != 1 {
 		t.Errorf("%d requests, want 1: the server is not asked about it", len(requests))

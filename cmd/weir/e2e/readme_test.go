@@ -109,6 +109,6 @@ func waitForPort(t *testing.T, address string) {
 		if time.Now().After(deadline) {
 			t.Fatalf("nothing listens on %s: %v", address, err)
 		}
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(20 * time.Millisecond) // what the program prints is not looked at while it runs
 	}
 }

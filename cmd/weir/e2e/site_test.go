@@ -252,6 +252,13 @@ func (s *site) applyPolicy(manifest string) {
 	}, `msg="listener uses a new policy"`, s.listener())
 }
 
+// applyText applies manifests, which it leaves in a file.
+func (s *site) applyText(file, text string) {
+	s.t.Helper()
+	mustWrite(s.t, filepath.Join(s.dir, file), []byte(text))
+	s.weir("apply", "-f", file)
+}
+
 // firstBlock returns the first certificate of a PEM file.
 func firstBlock(text []byte) []byte {
 	const end = "-----END CERTIFICATE-----\n"

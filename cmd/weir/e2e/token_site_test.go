@@ -7,8 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -67,17 +65,6 @@ spec:
   - {method: X509, x509Settings: {trustedClientCaCert: fabrikam-ca}}
 `)
 	s.openPort("sat")
-	// A permission takes a moment to come.
-	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
-		c, code := s.try(client{}, showing(satMethod, s.issue(satAudience)))
-		c.Close()
-		if code == codec.Success {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("CONNACK with %v, want %v", code, codec.Success)
-		}
-	}
 	return s
 }
 
@@ -96,12 +83,6 @@ func (s *tokenSite) apply(file string, object map[string]any) {
 		s.t.Fatal(err)
 	}
 	s.applyText(file, string(text))
-}
-
-func (s *site) applyText(file, text string) {
-	s.t.Helper()
-	mustWrite(s.t, filepath.Join(s.dir, file), []byte(text))
-	s.weir("apply", "-f", file)
 }
 
 // openPort opens the port with an authentication and a policy that lets the
@@ -160,86 +141,10 @@ func (s *tokenSite) expectNoTokenInTheLog() {
 	}
 }
 
-// showing has a CONNECT show a token.
-func showing(method, token string) func(*codec.Connect) {
-	return func(c *codec.Connect) {
-		c.Properties.SetAuthenticationMethod([]byte(method))
-		c.Properties.SetAuthenticationData([]byte(token))
-	}
-}
-
-// try connects, and returns the Reason Code of the CONNACK, which for MQTT 3.1.1
-// is a Return Code.
-func (s *site) try(c client, change ...func(*codec.Connect)) (*codectest.Conn, codec.ReasonCode) {
-	s.t.Helper()
-	conn, err := s.player.(*goPlayer).dial(c)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	connect := &codec.Connect{Version: codec.V5, ClientID: []byte("guest"), CleanStart: true}
-	for _, f := range change {
-		f(connect)
-	}
-	raw := codectest.New(s.t, conn, codectest.Options{Timeout: patience})
-	raw.Send(codec.AppendConnect(nil, connect))
-	var connack codec.Connack
-	f := raw.NextOf(codec.TypeConnack)
-	if connect.Version == codec.V311 {
-		return raw, codec.ReasonCode(f.Body[1])
-	}
-	if err := codec.DecodeConnack(&connack, connect.Version, f.Body); err != nil {
-		s.t.Fatal(err)
-	}
-	if method := string(connack.Properties.AuthenticationMethod); connack.ReasonCode == codec.Success && method != string(connect.Properties.AuthenticationMethod) {
-		s.t.Fatalf("CONNACK with Authentication Method %q, want %q", method, connect.Properties.AuthenticationMethod) // [MQTT-4.12.0-5]
-	}
-	return raw, connack.ReasonCode
-}
-
-// admits connects with a token and expects to succeed.
-func (s *site) admits(change ...func(*codec.Connect)) *codectest.Conn {
-	s.t.Helper()
-	c, code := s.try(client{}, change...)
-	if code != codec.Success {
-		s.t.Fatalf("CONNACK with %v, want %v", code, codec.Success)
-	}
-	return c
-}
-
-// rejects connects and expects one of these codes.
-func (s *site) rejects(change func(*codec.Connect), want ...codec.ReasonCode) {
-	s.t.Helper()
-	c, code := s.try(client{}, change)
-	if !slices.Contains(want, code) {
-		s.t.Fatalf("CONNACK with %v, want %v", code, want)
-	}
-	c.ExpectClose()
-}
-
-// sendAuth sends an AUTH with a token.
-func sendAuth(c *codectest.Conn, code codec.ReasonCode, method, token string) {
-	auth := &codec.Auth{ReasonCode: code}
-	auth.Properties.SetAuthenticationMethod([]byte(method))
-	auth.Properties.SetAuthenticationData([]byte(token))
-	c.Send(codec.AppendAuth(nil, auth))
-}
-
-// answers expects an AUTH with this Reason Code [MQTT-4.12.0-5].
+// answers expects an AUTH with this Reason Code.
 func (s *tokenSite) answers(c *codectest.Conn, want codec.ReasonCode) {
 	s.t.Helper()
-	var auth codec.Auth
-	if err := codec.DecodeAuthFromServer(&auth, codec.V5, c.NextOf(codec.TypeAuth).Body); err != nil {
-		s.t.Fatal(err)
-	}
-	if auth.ReasonCode != want || string(auth.Properties.AuthenticationMethod) != satMethod {
-		s.t.Fatalf("AUTH with %v for %q, want %v for %q", auth.ReasonCode, auth.Properties.AuthenticationMethod, want, satMethod)
-	}
-}
-
-// answersPing expects the connection to be alive.
-func answersPing(c *codectest.Conn) {
-	c.SendHex(`c0 00`)
-	c.Expect(`d0 00`)
+	s.expectAuth(c, want, satMethod)
 }
 
 // keysOf returns the JWK Set of a cluster.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
+	"time"
 )
 
 // object is a Kubernetes object as JSON has it.
@@ -82,8 +83,9 @@ func (a *Account) Delete(t testing.TB) {
 	a.server.Do(t, http.StatusOK, http.MethodDelete, a.path(), nil, nil)
 }
 
-// MayReviewTokens gives the account what Weir needs: the right to create
-// tokenreviews, and to get the serviceaccounts of a namespace.
+// MayReviewTokens gives the account what Weir needs, and waits until it has it:
+// the right to create tokenreviews, and to get the serviceaccounts of a
+// namespace.
 func (a *Account) MayReviewTokens(t testing.TB, namespace string) {
 	t.Helper()
 	subjects := []object{{"kind": "ServiceAccount", "namespace": a.Namespace, "name": a.Name}}
@@ -103,6 +105,28 @@ func (a *Account) MayReviewTokens(t testing.TB, namespace string) {
 		"roleRef":  object{"apiGroup": group, "kind": "Role", "name": a.Name},
 		"subjects": subjects,
 	}, nil)
+	a.awaitPermission(t, object{"group": "authentication.k8s.io", "resource": "tokenreviews", "verb": "create"})
+	a.awaitPermission(t, object{"namespace": namespace, "resource": "serviceaccounts", "verb": "get"})
+}
+
+// awaitPermission waits until a role that was bound to the account counts.
+func (a *Account) awaitPermission(t testing.TB, what object) {
+	t.Helper()
+	const patience = 30 * time.Second
+	for deadline := time.Now().Add(patience); ; {
+		var review struct {
+			Status struct{ Allowed bool }
+		}
+		a.server.Do(t, http.StatusCreated, http.MethodPost, "/apis/authorization.k8s.io/v1/subjectaccessreviews",
+			object{"spec": object{"user": a.Username(), "resourceAttributes": what}}, &review)
+		switch {
+		case review.Status.Allowed:
+			return
+		case time.Now().After(deadline):
+			t.Fatalf("%s has no permission %v after %v", a.Username(), what, patience)
+		}
+		time.Sleep(20 * time.Millisecond) // the API server tells nobody when it has taken note
+	}
 }
 
 // Kubeconfig returns a kubeconfig with everything in it, for the bearer of a
