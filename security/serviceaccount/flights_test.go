@@ -30,7 +30,7 @@ func TestEqualTokensShareOneVerification(t *testing.T) {
 		runs := 0
 		work := func(context.Context) verdict {
 			runs++
-			time.Sleep(time.Second)
+			time.Sleep(time.Second) // of the bubble's clock
 			return verdictFor("shared")
 		}
 		var all sync.WaitGroup
@@ -101,7 +101,7 @@ func TestAVerificationEndsWithItsLastClient(t *testing.T) {
 				})
 			}
 		}
-		time.Sleep(2500 * time.Millisecond)
+		time.Sleep(2500 * time.Millisecond) // of the bubble's clock: one Client is left
 		synctest.Wait()
 		if n := underwayIn(f); n != 2 {
 			t.Errorf("%d under way before the last Client went", n)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"strings"
 
 	"sigs.k8s.io/yaml"
 )
@@ -158,16 +159,9 @@ func (c *kubeconfigCluster) addTo(a *Access, path string) (err error) {
 	case c.Proxy != "":
 		return kubeconfigErrorf(path+"proxy-url", "is not supported: give an address that is reached directly")
 	}
-	a.server, a.serverName = u.Scheme+"://"+u.Host+trimSlash(u.EscapedPath()), c.ServerName
+	a.server, a.serverName = u.Scheme+"://"+u.Host+strings.TrimRight(u.EscapedPath(), "/"), c.ServerName
 	a.ca, err = materialOf(path+"certificate-authority", c.CAFile, c.CAData)
 	return err
-}
-
-func trimSlash(path string) string {
-	for len(path) > 0 && path[len(path)-1] == '/' {
-		path = path[:len(path)-1]
-	}
-	return path
 }
 
 func (u *kubeconfigUser) addTo(a *Access, path string) (err error) {

@@ -2,6 +2,7 @@ package serviceaccount
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,14 +86,7 @@ func attributesOf(annotations map[string]string) map[string]string {
 
 // overlap reports whether a and b have an element in common.
 func overlap(a, b []string) bool {
-	for _, x := range a {
-		for _, y := range b {
-			if x == y {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(a, func(x string) bool { return slices.Contains(b, x) })
 }
 
 func denied(reason string) *security.Denied {
