@@ -7,10 +7,10 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 
 	"github.com/weirmq/weir/security"
 	"github.com/weirmq/weir/security/internal/breaker"
+	"github.com/weirmq/weir/security/internal/quote"
 )
 
 // reportInterval is the least time between two lines of a kind: ten thousand
@@ -64,9 +64,6 @@ func (a *Authenticator) logRejection(text string) {
 	}
 }
 
-// maxQuoted is the length of what is quoted of a server, in bytes.
-const maxQuoted = 200
-
 // quote makes text in which the server had a say fit for a log. A server that
 // tells what it did not like may repeat what it was sent.
 func (a *Authenticator) quote(text string, c *security.Credentials) string {
@@ -85,7 +82,7 @@ func (a *Authenticator) quote(text string, c *security.Credentials) string {
 			return withheld
 		}
 	}
-	return printable(text)
+	return quote.Line(text, quote.Most)
 }
 
 // withheld stands for what is not shown.
@@ -103,20 +100,4 @@ func repeats(text, secret string) bool {
 		strings.Contains(text, base64.RawStdEncoding.EncodeToString([]byte(secret))) ||
 		strings.Contains(text, inGo[1:len(inGo)-1]) ||
 		strings.Contains(text, string(inJSON[1:len(inJSON)-1]))
-}
-
-// printable returns the beginning of text as one line.
-func printable(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(text, "?"))
-	text = strings.TrimSpace(text)
-	const ellipsis = "..."
-	if len(text) > maxQuoted {
-		text = strings.ToValidUTF8(text[:maxQuoted-len(ellipsis)], "") + ellipsis
-	}
-	return text
 }

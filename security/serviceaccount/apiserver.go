@@ -10,10 +10,12 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/weirmq/weir/security/internal/breaker"
+	"github.com/weirmq/weir/security/internal/quote"
 )
 
 const (
@@ -295,7 +297,7 @@ func newStatusError(a answer, secrets ...string) *statusError {
 	}
 	e := &statusError{code: a.code}
 	if json.Unmarshal(a.text, &status) == nil && status.Kind == "Status" {
-		e.message = printable(without(status.Message, secrets...), maxReasonBytes)
+		e.message = quote.Line(without(status.Message, secrets...), quote.Most)
 	}
 	if e.code == http.StatusTooManyRequests || e.code == http.StatusServiceUnavailable {
 		e.after = retryAfter(a.retryAfter)
@@ -310,4 +312,15 @@ func retryAfter(header string) time.Duration {
 		return 0
 	}
 	return time.Duration(seconds) * time.Second
+}
+
+// without puts TOKEN in the place of secrets. It comes before what shortens a
+// text: a part of a secret is not found.
+func without(s string, secrets ...string) string {
+	for _, secret := range secrets {
+		if secret != "" {
+			s = strings.ReplaceAll(s, secret, "TOKEN")
+		}
+	}
+	return s
 }

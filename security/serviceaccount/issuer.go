@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/weirmq/weir/security/internal/quote"
 )
 
 // clockSkew is how far the clock of an issuer may be ahead. It makes a token
@@ -169,7 +171,7 @@ func signedClaims(jws *jose.JSONWebSignature, candidates []jose.JSONWebKey) (cla
 func refusedHeader(err error) error {
 	var unexpected *jose.ErrUnexpectedSignatureAlgorithm
 	if errors.As(err, &unexpected) {
-		return denied("the token is signed by an algorithm that is not allowed: " + printable(string(unexpected.Got), 32))
+		return denied("the token is signed by an algorithm that is not allowed: " + quote.Line(string(unexpected.Got), 32))
 	}
 	return errTokenMalformed
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/weirmq/weir/security/internal/quote"
 )
 
 // TokenReviewerConfig configures [NewTokenReviewer].
@@ -148,7 +150,7 @@ func (r *TokenReviewer) review(ctx context.Context, token string) (*tokenReviewS
 		return nil, unavailable(r.server.access.String()+" answers with something else than a TokenReview", nil)
 	case !status.Authenticated:
 		// For the log alone: it names accounts and audiences.
-		return nil, denied("the API server does not accept the token: " + printable(without(status.Error, token), maxReasonBytes))
+		return nil, denied("the API server does not accept the token: " + quote.Line(without(status.Error, token), quote.Most))
 	case !overlap(status.Audiences, r.audiences):
 		// An authenticator that knows nothing of audiences answers without.
 		return nil, errOtherAudience

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/weirmq/weir/security/internal/quote"
 )
 
 func TestTokenReviewOfAGoodToken(t *testing.T) {
@@ -75,7 +77,7 @@ func TestTokenReviewsThatGrantNothing(t *testing.T) {
 			token := tokenFor(t, time.Hour)
 			_, err := f.reviewer(t).Verify(t.Context(), token)
 			expectDenied(t, err, row.reason, token)
-			if len(err.Error()) > maxReasonBytes+200 {
+			if len(err.Error()) > quote.Most+200 {
 				t.Errorf("an error of %d bytes", len(err.Error()))
 			}
 		})
@@ -142,7 +144,7 @@ func TestAnswersOfAnAPIServerInTrouble(t *testing.T) {
 		}, "TOKEN is no good, nor is TOKEN"},
 		{"a refusal that quotes the token beyond what is shown", func(w http.ResponseWriter, r *tokenReview) {
 			w.WriteHeader(http.StatusUnprocessableEntity)
-			fmt.Fprintf(w, `{"kind":"Status","message":"%s %s"}`, strings.Repeat("x", maxReasonBytes-60), r.Spec.Token)
+			fmt.Fprintf(w, `{"kind":"Status","message":"%s %s"}`, strings.Repeat("x", quote.Most-60), r.Spec.Token)
 		}, "xxx TOKEN"},
 		{"403", answer(403, `{"kind":"Status","message":"forbidden"}`), "bind its account to the ClusterRole system:auth-delegator"},
 		{"401", answer(401, `{"kind":"Status","message":"Unauthorized"}`), "does not know Weir's own credentials"},
