@@ -12,6 +12,9 @@ const (
 	methodPasswordFile        = "PasswordFile" // ours; in the first preview usernamePassword
 )
 
+// useMethod is the remedy where none of them is written.
+var useMethod = "use " + orList([]string{methodX509, methodServiceAccountToken, methodCustom, methodPasswordFile})
+
 // What becomes of a connection whose credential expires.
 const (
 	expiryClose      = "Close"
@@ -82,12 +85,11 @@ func (d *decoder) method(a *authentication, n *node, path string) {
 			settings[s.method] = pair{path, n}
 		}))
 	}
-	for _, removed := range []string{"svid"} {
-		fields = append(fields, optional(removed, func(n *node, path string) {
-			d.notSupported(n, path, "", "use an X509 method")
-			settings[removed] = pair{path, n}
-		}))
-	}
+	const removed = "svid"
+	fields = append(fields, optional(removed, func(n *node, path string) {
+		d.notSupported(n, path, "", "use an X509 method")
+		settings[removed] = pair{path, n}
+	}))
 	d.mapping(n, path, fields...)
 
 	method := d.methodName(n, path, written, settings)
@@ -122,7 +124,7 @@ func (d *decoder) methodName(n *node, path, written string, settings map[string]
 			return ""
 		}
 		if len(settings) != 1 {
-			d.fail(n, join(path, "method"), "", "is missing", "use "+methodX509)
+			d.fail(n, join(path, "method"), "", "is missing", useMethod)
 			return ""
 		}
 		for method := range settings {
@@ -139,8 +141,7 @@ func (d *decoder) methodName(n *node, path, written string, settings map[string]
 			}
 		}
 	}
-	d.fail(n.get("method"), join(path, "method"), written, "is not an authentication method",
-		"use "+orList([]string{methodX509, methodServiceAccountToken, methodCustom, methodPasswordFile}))
+	d.fail(n.get("method"), join(path, "method"), written, "is not an authentication method", useMethod)
 	return ""
 }
 

@@ -7,10 +7,9 @@ import (
 	"github.com/weirmq/weir/security"
 )
 
-// method is one element of authenticationMethods, as written.
+// method is one element of authenticationMethods, as written. What is wrong with
+// it whatever it refers to was noted when it was read.
 type method interface {
-	// check notes what is wrong with the method whatever it refers to.
-	check(d *decoder)
 	// resolve finds the objects that the method refers to, and notes what is
 	// wrong with them.
 	resolve(b *builder, d *decoder) (resolvedMethod, resolution)

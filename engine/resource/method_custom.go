@@ -73,10 +73,6 @@ func (d *decoder) headers(to *map[string]string) reader {
 	}
 }
 
-// check has nothing left to find: what is written has been checked when it was
-// read.
-func (m *customMethod) check(*decoder) {}
-
 func (m *customMethod) resolve(b *builder, d *decoder) (resolvedMethod, resolution) {
 	config := m.config
 	var digests []digest

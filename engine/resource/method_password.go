@@ -31,8 +31,6 @@ func (d *decoder) passwordFile(n *node, path string) *passwordMethod {
 	return m
 }
 
-func (m *passwordMethod) check(*decoder) {}
-
 func (m *passwordMethod) resolve(b *builder, d *decoder) (resolvedMethod, resolution) {
 	s := find[secret](b.catalog, KindSecret, m.secretRef)
 	if s == nil {

@@ -117,9 +117,6 @@ func (d *decoder) keysURL(to *string) reader {
 	}
 }
 
-// check has nothing to note: the settings are judged as they are read.
-func (m *serviceAccountTokenMethod) check(*decoder) {}
-
 func (m *serviceAccountTokenMethod) resolve(b *builder, d *decoder) (resolvedMethod, resolution) {
 	verifier, identity, how := m.verifier(b, d)
 	if how != foundAll {

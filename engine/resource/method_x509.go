@@ -32,6 +32,7 @@ type x509Method struct {
 func (d *decoder) x509(n *node, path string) *x509Method {
 	m := &x509Method{path: path, node: n, trustedClientCACert: defaultTrustedCA}
 	validation := "None"
+	before := d.errors
 	d.mapping(n, path,
 		optional("trustedClientCaCert|trustedClientCaCertConfigMap", d.matching(&m.trustedClientCACert, caNameProblem)),
 		optional("authorizationAttributes", d.entries(func(name string, n *node, path string) {
@@ -61,14 +62,11 @@ func (d *decoder) x509(n *node, path string) *x509Method {
 	if a := n.get("attributes"); a != nil && n.get("authorizationAttributes") != nil {
 		d.fail(a, join(path, "attributes"), "", "is there beside authorizationAttributes", "keep one of them")
 	}
-	return m
-}
-
-func (m *x509Method) check(d *decoder) {
-	_, err := security.NewX509(security.X509Config{Entries: m.entries})
-	if err := withoutMissingCA(err); err != nil {
-		d.configErrors(m.node, m.path, err)
+	if d.errors == before {
+		_, err := security.NewX509(security.X509Config{Entries: m.entries})
+		d.configErrors(n, path, withoutMissingCA(err))
 	}
+	return m
 }
 
 func (m *x509Method) resolve(b *builder, d *decoder) (resolvedMethod, resolution) {

@@ -176,18 +176,12 @@ func parseManifest(manifest []byte, o ApplyOptions) (objects []*Object, warnings
 	return r.objects, r.problems, nil
 }
 
-// checkAlone finds what can be found without the objects that an object refers
-// to: policies must compile, and subjects be readable.
+// checkAlone finds what reading an object does not, and what can be found without
+// those that it refers to: policies must compile.
 func checkAlone(v decoded, problems *Problems) {
 	b := &builder{prev: emptySnapshot(), catalog: &catalog{}, problems: *problems}
-	switch value := v.value.(type) {
-	case *authorization:
-		b.authorization(value)
-	case *authentication:
-		d := b.decoder(value.object)
-		for _, m := range value.methods {
-			m.check(d)
-		}
+	if policy, ok := v.value.(*authorization); ok {
+		b.authorization(policy)
 	}
 	*problems = b.problems
 }
