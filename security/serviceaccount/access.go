@@ -66,9 +66,6 @@ func inCluster(getenv func(string) string, directory string) (Access, error) {
 	}, nil
 }
 
-// Server returns the URL of the API server.
-func (a Access) Server() string { return a.server }
-
 // String returns the URL of the API server.
 func (a Access) String() string { return "API server " + a.server }
 

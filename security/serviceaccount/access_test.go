@@ -128,8 +128,8 @@ func TestInClusterNeedsAHostAndAPort(t *testing.T) {
 	access := must[Access](t)(inCluster(func(name string) string {
 		return map[string]string{hostVariable: "fd00::1", portVariable: "443"}[name]
 	}, "/nowhere"))
-	if access.Server() != "https://[fd00::1]:443" {
-		t.Errorf("the server is %s", access.Server())
+	if access.server != "https://[fd00::1]:443" {
+		t.Errorf("the server is %s", access.server)
 	}
 }
 
@@ -154,7 +154,7 @@ users:
 func TestKubeconfigLeadsToTheServerOfItsContext(t *testing.T) {
 	a := must[Access](t)(ParseKubeconfig([]byte(goodKubeconfig)))
 	c := must[credentials](t)(a.read())
-	if a.Server() != "https://10.0.0.1:6443/k8s" || a.serverName != "api" || c.token != "not-for-anyone" || string(c.ca) != "CA" {
+	if a.server != "https://10.0.0.1:6443/k8s" || a.serverName != "api" || c.token != "not-for-anyone" || string(c.ca) != "CA" {
 		t.Errorf("got %+v, %q", a, c.ca)
 	}
 }
