@@ -62,7 +62,14 @@ func startBroker(t testing.TB) *broker {
 // startEngine runs an engine until the test ends.
 func startEngine(t testing.TB, listeners ...engine.Listener) *engine.Engine {
 	t.Helper()
-	e, err := engine.New(engine.Options{Logger: slog.New(slog.DiscardHandler), Listeners: listeners})
+	return startOptions(t, engine.Options{Listeners: listeners})
+}
+
+func startOptions(t testing.TB, o engine.Options) *engine.Engine {
+	t.Helper()
+	o.Logger = slog.New(slog.DiscardHandler)
+	o.SysInterval = 50 * time.Millisecond // what an Overload waits for
+	e, err := engine.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,6 +103,12 @@ func (b *broker) small(s bench.Scenario, transport bench.Transport) bench.Config
 		c.Publishers, c.Subscribers, c.Topics = 3, 8, 50
 	case bench.Storm, bench.Idle:
 		c.Connections = 4
+	case bench.Reconnect:
+		c.Publishers, c.Subscribers = 3, 3
+		c.Connections, c.Dropped, c.Storms = 5, 3, 3
+	case bench.Overload:
+		c.Publishers, c.Subscribers = 3, 3
+		c.Slow, c.Take = 2, 100
 	default:
 		c.Publishers, c.Subscribers = 3, 3
 	}

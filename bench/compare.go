@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Peer is a broker in a comparison.
@@ -134,11 +135,16 @@ func (c *Comparison) Faults() (faults []string) {
 
 // faults is what went wrong without ending the run, or "".
 func (r *Result) faults() string {
-	switch {
-	case r.Messages != nil && !r.Messages.Perfect():
-		return r.Messages.String()
-	case r.Failures > 0:
-		return fmt.Sprintf("%d Clients could not connect, the last one because: %s", r.Failures, r.Failure)
+	var parts []string
+	if r.Messages != nil && !r.Messages.Perfect() {
+		parts = append(parts, r.Messages.String())
 	}
-	return ""
+	if r.Failures > 0 {
+		parts = append(parts, r.failures())
+	}
+	return strings.Join(parts, "; ")
+}
+
+func (r *Result) failures() string {
+	return fmt.Sprintf("%d Clients could not connect, the last one because: %s", r.Failures, r.Failure)
 }

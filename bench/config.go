@@ -32,13 +32,24 @@ const (
 	Storm Scenario = "storm"
 	// Idle is Clients that connect, subscribe, and are silent.
 	Idle Scenario = "idle"
+	// Reconnect is Latency beside Clients as those of Idle, many of which are
+	// dropped and reconnect at once, again and again.
+	Reconnect Scenario = "reconnect"
+	// Overload is Latency beside Subscribers who take half of what is published
+	// to them.
+	Overload Scenario = "overload"
 )
 
 // Scenarios lists them all.
-var Scenarios = []Scenario{Pairs, FanIn, FanOut, Wild, Latency, Storm, Idle}
+var Scenarios = []Scenario{Pairs, FanIn, FanOut, Wild, Latency, Storm, Idle, Reconnect, Overload}
 
 // HasTraffic reports whether messages flow in s.
 func (s Scenario) HasTraffic() bool { return s != Storm && s != Idle }
+
+// IsPaired reports whether each Publisher of s has a Subscriber of its own.
+func (s Scenario) IsPaired() bool {
+	return slices.Contains([]Scenario{Pairs, Latency, Reconnect, Overload}, s)
+}
 
 // Config is one run. The zero values of all fields but Broker have a meaning;
 // [Config.WithDefaults] fills them in.
@@ -66,7 +77,8 @@ type Config struct {
 	// QoS is that of messages and of Subscriptions.
 	QoS codec.QoS
 
-	// Size is the Payload in bytes, MinSize at least and 64 by default.
+	// Size is the Payload in bytes, MinSize at least, and by default 64, with
+	// Overload 1,024.
 	Size int
 
 	// Window makes the loop closed: so many messages of a Publisher are on
@@ -79,27 +91,41 @@ type Config struct {
 	// Rate makes the loop open: so many messages a second from all Publishers
 	// together, at even intervals whatever the broker does. Latency counts from
 	// when a message was to be sent, also if the connection or the broker's
-	// Receive Maximum did not allow it. The default is 10,000 for Latency, and
-	// for the others 0: a closed loop.
+	// Receive Maximum did not allow it. The default is 10,000 for Latency,
+	// 1,000 for Reconnect and Overload, and for the others 0: a closed loop.
 	Rate float64
 
 	// Publishers and Subscribers are the Clients of a scenario with traffic.
-	// The defaults are 50 each for Pairs and Latency, where they must be
-	// equal; 200 and 1 for FanIn, 1 and 1,000 for FanOut, 50 and 200 for Wild.
+	// The defaults are 50 each for Pairs and Latency and 10 for Reconnect and
+	// Overload, where they must be equal; 200 and 1 for FanIn, 1 and 1,000 for
+	// FanOut, 50 and 200 for Wild.
 	Publishers, Subscribers int
 
 	// Topics is how many there are for Wild: 10,000 by default.
 	Topics int
 
 	// Connections is how many Clients are connected at once, or connecting: 8
-	// by default for Storm and 1,000 for Idle.
+	// by default for Storm, 1,000 for Idle, and 15,000 for Reconnect.
 	Connections int
+
+	// Dropped is how many of the Connections of Reconnect are dropped and
+	// connected again at once, 5,000 by default, and Storms how often, 10 times
+	// by default.
+	Dropped, Storms int
+
+	// Slow is how many pairs Overload has whose Subscriber takes only half of
+	// what is published, 50 by default, and Take how many messages a second
+	// each takes, 200 by default.
+	Slow, Take int
 
 	// TopicPrefix is what all Topic Names begin with, "bench" by default.
 	TopicPrefix string
 
 	// Warmup is the time before the measurement, 1 s by default, and Duration
-	// the measurement itself, 5 s by default. Negative means none at all.
+	// the measurement itself, 5 s by default; with Reconnect the least time from
+	// one storm to the next, 3 s by default, with Overload 60 s. Negative means
+	// none at all. Reconnect and Overload first measure for as long without, but
+	// no longer than 5 s.
 	Warmup, Duration time.Duration
 
 	// SessionExpiry makes Sessions outlive their connections by so much, in
@@ -130,6 +156,9 @@ var defaults = map[Scenario]Config{
 	Latency: {Publishers: 50, Subscribers: 50, Rate: 10_000},
 	Storm:   {Connections: 8},
 	Idle:    {Connections: 1000},
+
+	Reconnect: {Publishers: 10, Subscribers: 10, Rate: 1000, Connections: 15_000, Dropped: 5000, Storms: 10, Duration: 3 * time.Second},
+	Overload:  {Publishers: 10, Subscribers: 10, Rate: 1000, Size: 1024, Slow: 50, Take: 200, Duration: time.Minute},
 }
 
 // Bounds that Config is held to, far beyond what one thread can drive.
@@ -138,6 +167,8 @@ const (
 	maxTopics  = 1 << 22
 	maxSize    = 64 << 20
 	maxWindow  = 1 << 16
+	maxStorms  = 1 << 16
+	maxTake    = 1_000_000
 )
 
 // WithDefaults returns c with every field set. The error is a [*ConfigError].
@@ -153,10 +184,16 @@ func (c Config) WithDefaults() (Config, error) {
 	fill(&c.Subscribers, d.Subscribers)
 	fill(&c.Topics, d.Topics)
 	fill(&c.Connections, d.Connections)
+	fill(&c.Dropped, min(d.Dropped, max(c.Connections, 0)))
+	fill(&c.Storms, d.Storms)
+	fill(&c.Slow, d.Slow)
+	fill(&c.Take, d.Take)
+	fill(&c.Duration, d.Duration)
 	if c.Window == 0 && c.Rate == 0 {
 		c.Window, c.Rate = d.Window, d.Rate
 	}
 	if c.Scenario.HasTraffic() {
+		fill(&c.Size, d.Size)
 		fill(&c.Size, 64)
 	}
 	if c.Version == 0 {
@@ -206,6 +243,20 @@ func (c *Config) check() error {
 	if !c.Scenario.HasTraffic() {
 		return within("Connections", c.Connections, 1, maxClients)
 	}
+	if c.Scenario == Reconnect {
+		if err := errors.Join(
+			within("Connections", c.Connections, 1, maxClients),
+			within("Dropped", c.Dropped, 1, c.Connections),
+			within("Storms", c.Storms, 1, maxStorms),
+		); err != nil {
+			return err
+		}
+	}
+	if c.Scenario == Overload {
+		if err := errors.Join(within("Slow", c.Slow, 1, maxClients), within("Take", c.Take, 1, maxTake)); err != nil {
+			return err
+		}
+	}
 	if err := errors.Join(
 		within("Publishers", c.Publishers, 1, maxClients),
 		within("Subscribers", c.Subscribers, 1, maxClients),
@@ -219,7 +270,7 @@ func (c *Config) check() error {
 		return configError("Rate", "%g: want 1e9 messages a second at most", c.Rate)
 	case c.Window > 0 && c.Rate > 0:
 		return configError("Rate", "a loop is closed by Window (%d) or open at Rate (%g), and cannot be both", c.Window, c.Rate)
-	case slices.Contains([]Scenario{Pairs, Latency}, c.Scenario) && c.Publishers != c.Subscribers:
+	case c.Scenario.IsPaired() && c.Publishers != c.Subscribers:
 		return configError("Subscribers", "%d: want as many as Publishers (%d)", c.Subscribers, c.Publishers)
 	case c.Scenario == Wild && (c.Topics < c.Publishers || c.Topics > maxTopics):
 		return configError("Topics", "%d: want one for each Publisher (%d) at least, and %d at most", c.Topics, c.Publishers, maxTopics)

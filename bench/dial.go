@@ -186,12 +186,11 @@ func (c *client) connect(cleanStart bool) error {
 }
 
 // subscribe subscribes to one Topic Filter, and waits for SUBACK.
-func (c *client) subscribe(filter string) error {
-	config := &c.dialer.config
-	packet := codec.Subscribe{PacketID: 1, Subscriptions: []codec.Subscription{{TopicFilter: []byte(filter), QoS: config.QoS}}}
-	err := c.send(codec.AppendSubscribe(nil, config.Version, &packet))
+func (c *client) subscribe(filter string, qos codec.QoS) error {
+	packet := codec.Subscribe{PacketID: 1, Subscriptions: []codec.Subscription{{TopicFilter: []byte(filter), QoS: qos}}}
+	err := c.send(codec.AppendSubscribe(nil, c.dialer.config.Version, &packet))
 	if err == nil {
-		err = c.subscribed()
+		err = c.subscribed(qos)
 	}
 	if err != nil {
 		return &ConnectError{c.id, c.dialer.endpoint.address, fmt.Errorf("subscribing to %s: %w", filter, err)}
@@ -199,7 +198,7 @@ func (c *client) subscribe(filter string) error {
 	return nil
 }
 
-func (c *client) subscribed() error {
+func (c *client) subscribed(qos codec.QoS) error {
 	f, err := c.next()
 	if err != nil {
 		return err
@@ -215,7 +214,7 @@ func (c *client) subscribed() error {
 		if code.IsError() {
 			return &RefusedError{f.Type, code}
 		}
-		if codec.QoS(code) < c.dialer.config.QoS {
+		if codec.QoS(code) < qos {
 			return fmt.Errorf("the broker granted QoS %d only", code)
 		}
 	}
@@ -285,6 +284,13 @@ func (c *client) detach() (fd int, err error) {
 // disconnect ends the connection as MQTT wants it.
 func (c *client) disconnect() error {
 	return errors.Join(c.send(c.dialer.goodbye()), c.nc.Close())
+}
+
+// leave disconnects one that has been connected for long. The broker may have
+// been the first to close.
+func (c *client) leave() {
+	_ = c.nc.SetWriteDeadline(time.Now().Add(c.dialer.config.Patience))
+	_ = c.disconnect()
 }
 
 // goodbye returns a DISCONNECT that discards the Session, where that is

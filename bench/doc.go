@@ -19,6 +19,10 @@
 // number, its sequence and its time, so that loss, duplicates and reordering
 // are counted for each pair of a topic and a Subscriber.
 //
+// Reconnect and Overload have an open loop before and while something else goes
+// on beside it, on goroutines. Those take CPU time from the broker and from the
+// loop: their latencies are for comparing brokers, or versions of one.
+//
 // # Platform
 //
 // It measures on Linux. Elsewhere it compiles, and Run returns an error.

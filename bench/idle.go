@@ -2,13 +2,11 @@ package bench
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"time"
 )
 
-// runIdle runs Idle. The connections are descriptors and nothing else: this
-// process has no use for what TLS would keep of them.
+// runIdle runs Idle.
 func runIdle(ctx context.Context, c Config) (*Result, error) {
 	d, err := newDialer(c, rand.Uint32())
 	if err != nil {
@@ -18,32 +16,10 @@ func runIdle(ctx context.Context, c Config) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	var ids []string
-	descriptors := make([]int, c.Connections)
-	defer func() {
-		for _, fd := range descriptors {
-			if fd != 0 {
-				closeSocket(fd)
-			}
-		}
-	}()
+	crowd := newCrowd(d, c.TopicPrefix, c.Connections)
+	defer crowd.close()
 	began := time.Now()
-	for i := range c.Connections {
-		ids = append(ids, d.clientID('i', i))
-	}
-	err = each(ctx, c.Connections, atOnce, func(ctx context.Context, i int) error {
-		client, err := d.dial(ctx, ids[i], d.cleanStart())
-		if err != nil {
-			return err
-		}
-		defer client.close()
-		if err := client.subscribe(fmt.Sprintf("%s/%d", c.TopicPrefix, i)); err != nil {
-			return err
-		}
-		descriptors[i], err = client.detach()
-		return err
-	})
-	if err != nil {
+	if err := crowd.connectAll(ctx); err != nil {
 		return nil, err
 	}
 	connected := time.Since(began)
@@ -67,8 +43,5 @@ func runIdle(ctx context.Context, c Config) (*Result, error) {
 		r.Server.RSSBefore = before.server.rss
 		r.Server.RSSPerOperation = (float64(end.server.rss) - float64(before.server.rss)) / float64(c.Connections)
 	}
-	if c.SessionExpiry > 0 {
-		return r, d.discard(ctx, ids)
-	}
-	return r, nil
+	return r, crowd.discard(ctx)
 }

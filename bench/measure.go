@@ -41,12 +41,25 @@ func (t *traffic) measure(ctx context.Context) (*Result, error) {
 	if err := t.until(ctx, t.start+int64(t.config.Warmup), nil); err != nil {
 		return nil, err
 	}
+	t.began = t.clock()
+	if t.beside != nil {
+		if err := t.calm(ctx, r); err != nil {
+			return nil, err
+		}
+	}
 	from, err := t.mark()
 	if err != nil {
 		return nil, err
 	}
-	t.measureFrom, t.measureTo = from.at, from.at+int64(t.config.Duration)
-	if err := t.until(ctx, t.measureTo, r); err != nil {
+	t.measureFrom = from.at
+	if t.beside != nil {
+		err = t.disturbed(ctx, r)
+		t.measureTo = t.clock()
+	} else {
+		t.measureTo = from.at + int64(t.config.Duration)
+		err = t.until(ctx, t.measureTo, r)
+	}
+	if err != nil {
 		return nil, err
 	}
 	to, err := t.mark()

@@ -120,6 +120,13 @@ func socketResult(call string, n uintptr, errno syscall.Errno) (int, error) {
 
 func closeSocket(fd int) { _ = syscall.Close(fd) }
 
+// abortSocket closes a connection without saying goodbye: with an RST.
+func abortSocket(fd int) {
+	// Where it cannot be had, an end is one too.
+	_ = syscall.SetsockoptLinger(fd, syscall.SOL_SOCKET, syscall.SO_LINGER, &syscall.Linger{Onoff: 1})
+	closeSocket(fd)
+}
+
 // duplicateSocket returns a second descriptor of the same socket.
 func duplicateSocket(fd int) (int, error) {
 	n, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_DUPFD_CLOEXEC, 0)

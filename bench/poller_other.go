@@ -30,6 +30,8 @@ func writeSocket(int, []byte) (int, error) { return 0, errPlatform }
 
 func closeSocket(int) {}
 
+func abortSocket(int) {}
+
 func duplicateSocket(int) (int, error) { return 0, errPlatform }
 
 func processUsage(int) (usage, error) { return usage{}, errPlatform }

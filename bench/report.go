@@ -14,8 +14,8 @@ func microseconds(d time.Duration) float64 { return float64(d) / 1e3 }
 func (r *Result) Title() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, MQTT %s", r.Scenario, r.Version)
-	switch r.Unit {
-	case "message":
+	switch {
+	case r.Scenario.HasTraffic():
 		fmt.Fprintf(&b, ", QoS %d, %s", r.QoS, size(r.Size))
 		if r.Window > 0 {
 			fmt.Fprintf(&b, ", window %d", r.Window)
@@ -25,6 +25,12 @@ func (r *Result) Title() string {
 		fmt.Fprintf(&b, ", %d to %d", r.Publishers, r.Subscribers)
 		if r.Topics > 0 {
 			fmt.Fprintf(&b, ", %d topics", r.Topics)
+		}
+		switch r.Scenario {
+		case Reconnect:
+			fmt.Fprintf(&b, ", %d of %d others dropped", r.Dropped, r.Connections)
+		case Overload:
+			fmt.Fprintf(&b, ", %d others at %d messages a second each, of which half is taken", r.Slow, 2*r.Take)
 		}
 	default:
 		fmt.Fprintf(&b, ", %d at once", r.Connections)
@@ -54,26 +60,38 @@ func (r *Result) WriteText(w io.Writer) error {
 		line("connected", "%d, at %s a second", r.Operations, number(r.OperationsPerSecond))
 	case Storm:
 		line("throughput", "%s connects a second, %d in %.1f s", number(r.OperationsPerSecond), r.Operations, r.Seconds)
+	case Reconnect:
+		r.writeStorms(line)
+	case Overload:
+		r.writeOverload(line)
 	default:
 		line("throughput", "%s messages received a second, %s sent, for %.1f s",
 			number(r.OperationsPerSecond), number(r.Messages.SentPerSecond), r.Seconds)
 	}
-	if l := r.Latency; l != nil {
-		line("latency", "p50 %s, p90 %s, p99 %s, p99.9 %s, max %s", short(l.P50), short(l.P90), short(l.P99), short(l.P999), short(l.Max))
+	if r.Before != nil {
+		line("before", "%s", r.Before)
+	}
+	if r.Latency != nil {
+		line("latency", "%s", r.Latency)
 	}
 	if m := r.Messages; m != nil {
 		line("messages", "%d sent, %d received; %s", m.Sent, m.Received, m)
 		if m.Refused > 0 {
 			line("", "refused with %s", m.Refusal)
 		}
-	} else if text := r.faults(); text != "" {
-		line("failures", "%s", text)
+	}
+	if r.Failures > 0 {
+		line("failures", "%s", r.failures())
 	}
 	if u := r.Server; u != nil {
 		if r.Scenario == Idle {
 			line("broker", "%.2f KiB a connection, RSS %.1f MiB (peak %.1f MiB), CPU %.1f ms in %.1f s", u.RSSPerOperation/1024,
 				mebibytes(u.RSS), mebibytes(u.PeakRSS), u.CPUSeconds*1e3, r.Seconds)
 		} else {
+			if r.Before != nil {
+				line("memory", "RSS %.1f MiB before, %.3f times that at the end, %.3f at most",
+					mebibytes(u.RSSBefore), u.Growth(u.RSS), u.Growth(u.PeakRSS))
+			}
 			line("broker", "CPU %.3f us per %s, RSS %.1f MiB (peak %.1f MiB)", u.CPUPerOperation, r.Unit, mebibytes(u.RSS), mebibytes(u.PeakRSS))
 		}
 	}
@@ -82,6 +100,29 @@ func (r *Result) WriteText(w io.Writer) error {
 	}
 	line("machine", "%s", r.Machine)
 	return t.Flush()
+}
+
+// writeStorms writes what is Reconnect's own.
+func (r *Result) writeStorms(line func(name, format string, args ...any)) {
+	line("throughput", "%s reconnects a second, %d in %d storms", number(r.OperationsPerSecond), r.Operations, len(r.Storms))
+	for i, s := range r.Storms {
+		memory := ""
+		if s.RSS > 0 {
+			memory = fmt.Sprintf(", RSS %.1f MiB after it", mebibytes(s.RSS))
+		}
+		line("storm", "%d: all back after %.2f s%s", i+1, s.Seconds, memory)
+	}
+}
+
+// writeOverload writes what is Overload's own.
+func (r *Result) writeOverload(line func(name, format string, args ...any)) {
+	o := r.Overload
+	line("throughput", "%s messages received a second, for %.1f s", number(r.OperationsPerSecond), r.Seconds)
+	dropped := "the broker does not say how many it dropped"
+	if o.Dropped != nil {
+		dropped = fmt.Sprintf("%d dropped, says the broker", *o.Dropped)
+	}
+	line("overload", "%d published and %d taken; %s; %d refused, %d connections closed", o.Published, o.Taken, dropped, o.Refused, o.Closed)
 }
 
 func mebibytes(n uint64) float64 { return float64(n) / (1 << 20) }

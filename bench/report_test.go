@@ -65,6 +65,69 @@ new, round 2: 2 lost
 	}
 }
 
+// besideResult is a run with traffic beside something else.
+func besideResult(s Scenario) *Result {
+	return &Result{
+		Scenario: s, Broker: "localhost:1883", Version: "3.1.1", Size: 64, Rate: 1000, Publishers: 10, Subscribers: 10,
+		Operations: 300, OperationsPerSecond: 150, Seconds: 2,
+		Before:    &LatencySummary{Count: 10, P50: 50, P90: 60, P99: 70, P999: 80, Max: 90},
+		Latency:   &LatencySummary{Count: 10, P50: 150, P90: 160, P99: 170, P999: 180, Max: 190},
+		Messages:  &Messages{Sent: 20, Received: 20},
+		Server:    &Usage{CPUPerOperation: 70, RSSBefore: 2 << 20, RSS: 3 << 20, PeakRSS: 4 << 20},
+		Generator: &Usage{CPUPerOperation: 140},
+		Machine:   "linux/amd64, 2 processors",
+	}
+}
+
+func TestTextOfAReconnect(t *testing.T) {
+	r := besideResult(Reconnect)
+	r.Unit, r.Connections, r.Dropped, r.Failures, r.Failure = "reconnect", 500, 100, 2, "no luck"
+	r.Storms = []StormRound{{Seconds: 0.5, RSS: 3 << 20}, {Seconds: 0.25}}
+	var b strings.Builder
+	if err := r.WriteText(&b); err != nil {
+		t.Fatal(err)
+	}
+	const want = `run         reconnect, MQTT 3.1.1, QoS 0, 64 B, 1,000 messages a second, 10 to 10, 100 of 500 others dropped, at localhost:1883
+throughput  150 reconnects a second, 300 in 2 storms
+storm       1: all back after 0.50 s, RSS 3.0 MiB after it
+storm       2: all back after 0.25 s
+before      p50 50 ns, p90 60 ns, p99 70 ns, p99.9 80 ns, max 90 ns
+latency     p50 150 ns, p90 160 ns, p99 170 ns, p99.9 180 ns, max 190 ns
+messages    20 sent, 20 received; none lost, duplicated or reordered
+failures    2 Clients could not connect, the last one because: no luck
+memory      RSS 2.0 MiB before, 1.500 times that at the end, 2.000 at most
+broker      CPU 70.000 us per reconnect, RSS 3.0 MiB (peak 4.0 MiB)
+generator   CPU 140.000 us per reconnect
+machine     linux/amd64, 2 processors
+`
+	if b.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
+}
+
+func TestTextOfAnOverload(t *testing.T) {
+	dropped := uint64(40)
+	r := besideResult(Overload)
+	r.Unit, r.Slow, r.Take = "message", 5, 100
+	r.Overload = &OverloadCounts{Published: 200, Taken: 100, Dropped: &dropped, Closed: 1}
+	for _, want := range []string{
+		"200 published and 100 taken; 40 dropped, says the broker; 0 refused, 1 connections closed",
+		"200 published and 100 taken; the broker does not say how many it dropped; 0 refused, 1 connections closed",
+	} {
+		var b strings.Builder
+		if err := r.WriteText(&b); err != nil {
+			t.Fatal(err)
+		}
+		head := "run         overload, MQTT 3.1.1, QoS 0, 64 B, 1,000 messages a second, 10 to 10, " +
+			"5 others at 200 messages a second each, of which half is taken, at localhost:1883\n" +
+			"throughput  150 messages received a second, for 2.0 s\noverload    " + want + "\nbefore      p50 50 ns, "
+		if !strings.HasPrefix(b.String(), head) {
+			t.Errorf("got\n%s\nwant\n%s...", b.String(), head)
+		}
+		r.Overload.Dropped = nil
+	}
+}
+
 func TestTextOfAResult(t *testing.T) {
 	r := exampleResults().Results[0]
 	r.Broker = "mqtts://localhost:8883"

@@ -23,12 +23,16 @@ type Result struct {
 	Subscribers int      `json:"subscribers,omitempty"`
 	Topics      int      `json:"topics,omitempty"`
 	Connections int      `json:"connections,omitempty"`
+	Dropped     int      `json:"dropped,omitempty"` // of Connections, in each storm of Reconnect
+	Slow        int      `json:"slow,omitempty"`    // pairs of Overload whose Subscriber is slow
+	Take        int      `json:"take,omitempty"`    // messages a second that such a Subscriber takes
 
 	// Operations are what the scenario is about: messages received, Clients
-	// that connected and disconnected (Storm), Clients that are connected
-	// (Idle). They and the times are those of the measurement.
+	// that connected and disconnected (Storm), that are connected (Idle), or
+	// that reconnected (Reconnect, where OperationsPerSecond is over the time
+	// that they took). They and the times are those of the measurement.
 	Operations          uint64  `json:"operations"`
-	Unit                string  `json:"unit"` // of Operations: message, connect or connection
+	Unit                string  `json:"unit"` // of Operations: message, connect, connection or reconnect
 	Seconds             float64 `json:"seconds"`
 	OperationsPerSecond float64 `json:"operationsPerSecond,omitempty"`
 
@@ -36,9 +40,18 @@ type Result struct {
 	// until it was received; with Storm from when a Client began to connect
 	// until it has CONNACK.
 	Latency *LatencySummary `json:"latency,omitempty"`
+	// Before is, with Reconnect and Overload, that of the traffic alone, before
+	// what Latency is about began.
+	Before *LatencySummary `json:"before,omitempty"`
+	// Storms are those of Reconnect.
+	Storms []StormRound `json:"storms,omitempty"`
+	// Overload is what became of the messages that Overload is about. Messages
+	// has the others'.
+	Overload *OverloadCounts `json:"overload,omitempty"`
 	// Messages are counted over the whole run, warm-up included.
 	Messages *Messages `json:"messages,omitempty"`
-	// Failures is, with Storm, how often a Client could not connect.
+	// Failures is, with Storm and Reconnect, how often a Client could not
+	// connect.
 	Failures uint64 `json:"failures,omitempty"`
 	// Failure is the last one.
 	Failure string `json:"failure,omitempty"`
@@ -50,6 +63,23 @@ type Result struct {
 	Samples []Sample `json:"samples,omitempty"`
 
 	Machine string `json:"machine"` // system, architecture and processors
+}
+
+// StormRound is one time that Clients reconnected.
+type StormRound struct {
+	Seconds float64 `json:"seconds"`       // from when they were dropped until all had SUBACK
+	RSS     uint64  `json:"rss,omitempty"` // of the broker after it, in bytes
+}
+
+// OverloadCounts are the messages to Subscribers that take half of them.
+type OverloadCounts struct {
+	Published uint64 `json:"published"`
+	Taken     uint64 `json:"taken"`
+	Refused   uint64 `json:"refused"` // by the Reason Code of PUBACK or PUBREC
+	Closed    uint64 `json:"closed"`  // times that the broker ended a connection
+	// Dropped is how many the broker says it has dropped meanwhile, nil if it
+	// says nothing.
+	Dropped *uint64 `json:"dropped,omitempty"`
 }
 
 // Messages are those of a run, and what became of them.
@@ -111,6 +141,11 @@ type LatencySummary struct {
 	Max   time.Duration `json:"max"`
 }
 
+// String is l in a line.
+func (l *LatencySummary) String() string {
+	return fmt.Sprintf("p50 %s, p90 %s, p99 %s, p99.9 %s, max %s", short(l.P50), short(l.P90), short(l.P99), short(l.P999), short(l.Max))
+}
+
 // summarize returns h in short, or nil if it is empty.
 func summarize(h *Histogram) *LatencySummary {
 	if h.Count() == 0 {
@@ -128,7 +163,8 @@ type Usage struct {
 	// CPUPerOperation is in microseconds.
 	CPUPerOperation float64 `json:"cpuPerOperation"`
 	// RSS is the physical memory in bytes at the end of the measurement,
-	// RSSBefore at its beginning (Idle: before anybody connected), and PeakRSS
+	// RSSBefore at its beginning (Idle: before anybody connected; Reconnect and
+	// Overload: after the traffic was measured alone), and PeakRSS
 	// the most since the process started.
 	RSSBefore uint64 `json:"rssBefore"`
 	RSS       uint64 `json:"rss"`
@@ -139,10 +175,28 @@ type Usage struct {
 
 func usageBetween(from, to usage, operations uint64) *Usage {
 	u := &Usage{CPUSeconds: (to.cpu - from.cpu).Seconds(), RSSBefore: from.rss, RSS: to.rss, PeakRSS: to.peak}
+	u.divide(operations)
+	return u
+}
+
+// Growth returns how many times RSSBefore so many bytes are.
+func (u *Usage) Growth(bytes uint64) float64 { return float64(bytes) / float64(max(u.RSSBefore, 1)) }
+
+func (u *Usage) divide(operations uint64) {
 	if operations > 0 {
 		u.CPUPerOperation = u.CPUSeconds * 1e6 / float64(operations)
 	}
-	return u
+}
+
+// count puts other Operations in the place of r's, which took so long.
+func (r *Result) count(operations uint64, took time.Duration) {
+	r.Operations = operations
+	r.OperationsPerSecond = float64(operations) / took.Seconds()
+	for _, u := range []*Usage{r.Server, r.Generator} {
+		if u != nil {
+			u.divide(operations)
+		}
+	}
 }
 
 // Sample is one second of a run.
@@ -170,6 +224,10 @@ func newResult(c *Config) *Result {
 	default:
 		r.Unit, r.Size, r.Window, r.Rate = "message", c.Size, c.Window, c.Rate
 		r.Publishers, r.Subscribers, r.Topics = c.Publishers, c.Subscribers, c.Topics
+		r.Slow, r.Take = c.Slow, c.Take
+		if c.Scenario == Reconnect {
+			r.Unit, r.Connections, r.Dropped = "reconnect", c.Connections, c.Dropped
+		}
 	}
 	return r
 }
@@ -188,7 +246,7 @@ func (r *Result) add(c *Config, s Sample, h, total *Histogram) {
 // sample adds what t has counted in so many seconds.
 func (r *Result) sample(t *traffic, seconds float64, arrived, sent uint64) {
 	r.add(&t.config, Sample{
-		At:         float64(t.clock()-t.measureFrom) / 1e9,
+		At:         float64(t.clock()-t.began) / 1e9,
 		Operations: float64(arrived) / seconds,
 		Sent:       float64(sent) / seconds,
 	}, &t.second, &t.latency)

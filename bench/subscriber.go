@@ -52,11 +52,7 @@ func (s *subscriber) publish(f codec.Frame) error {
 		}
 		id := codec.PacketID(binary.BigEndian.Uint16(body))
 		body = body[2:]
-		answer := codec.TypePuback
-		if qos == codec.QoS2 {
-			answer = codec.TypePubrec
-		}
-		s.acknowledge(answer, id)
+		s.acknowledge(acceptance(qos), id)
 	}
 	if s.traffic.config.Version == codec.V5 && !cutProperties(&body) {
 		return errPublishShort
@@ -68,6 +64,14 @@ func (s *subscriber) publish(f codec.Frame) error {
 	}
 	s.traffic.delivered(s, &h)
 	return nil
+}
+
+// acceptance is what a PUBLISH with QoS 1 or 2 is answered with.
+func acceptance(qos codec.QoS) codec.PacketType {
+	if qos == codec.QoS2 {
+		return codec.TypePubrec
+	}
+	return codec.TypePuback
 }
 
 var errPublishShort = &PacketError{codec.TypePublish, "it ends before its Payload begins"}

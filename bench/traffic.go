@@ -21,6 +21,7 @@ type traffic struct {
 	subscribers []*subscriber
 	flows       []flow
 	ready       []*publisher // those that may be able to publish
+	beside      disturbance  // nil: none
 	padding     []byte       // a Payload
 
 	// An open loop has message k sent at start + k*interval, by Publisher k
@@ -32,6 +33,7 @@ type traffic struct {
 	// Only messages that were to be sent from measureFrom until measureTo count
 	// for the latency.
 	measureFrom, measureTo int64
+	began                  int64     // when the measurement did
 	second                 Histogram // since the last Sample
 	latency                Histogram // before that
 
@@ -76,12 +78,24 @@ func runTraffic(ctx context.Context, c Config) (*Result, error) {
 	if t.open() {
 		t.interval = 1e9 / c.Rate
 	}
+	t.beside = newDisturbance(&c, d)
 	if err := t.connect(ctx); err != nil {
 		return nil, err
+	}
+	if t.beside != nil {
+		defer t.beside.close()
+		if err := t.beside.prepare(ctx); err != nil {
+			return nil, err
+		}
 	}
 	r, err := t.onThread(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if t.beside != nil {
+		if err := t.beside.conclude(ctx, r); err != nil {
+			return nil, err
+		}
 	}
 	return r, t.leave(ctx)
 }
@@ -106,7 +120,7 @@ func (t *traffic) connect(ctx context.Context) error {
 			return then(i, to[i])
 		})
 	}
-	if err := dial('s', subscribers, func(i int, c *client) error { return c.subscribe(t.plan.filters[i]) }); err != nil {
+	if err := dial('s', subscribers, func(i int, c *client) error { return c.subscribe(t.plan.filters[i], t.config.QoS) }); err != nil {
 		return err
 	}
 	if err := dial('p', publishers, func(int, *client) error { return nil }); err != nil {

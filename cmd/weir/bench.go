@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -78,6 +79,8 @@ var scenarioTexts = []struct {
 	{bench.Latency, "Pairs at a fixed rate", "Pairs of a Publisher and a Subscriber at a fixed rate. It is the scenario pairs\nwith --rate; the other scenarios have that flag as well."},
 	{bench.Storm, "Clients that connect and disconnect", "Clients that connect, and disconnect as soon as they have CONNACK, as fast as\nthe broker allows."},
 	{bench.Idle, "Clients that connect, subscribe, and are silent", "Clients that connect, subscribe to a topic each, and are silent. With --pid the\nresult is the memory that a connection costs: for --duration it is waited for\nthe process to settle. A broker uses memory again that it had for earlier\nconnections, so measure one that has just been started."},
+	{bench.Reconnect, "Clients that are dropped and reconnect at once", "Pairs of a Publisher and a Subscriber at a fixed rate, beside many Clients with a\nSubscription each that are silent. Again and again some of these lose their\nconnection and all connect again at once. Latency is measured before that, and\nduring it; with --pid, so is the memory of the broker, after each time. It takes\na file descriptor for each connection, here and in the broker."},
+	{bench.Overload, "Subscribers that take half of what comes", "Pairs of a Publisher and a Subscriber at a fixed rate, beside pairs whose\nPublisher sends twice what its Subscriber takes. Latency of the former is\nmeasured before the latter begin, and beside them; with --pid, so is the memory\nof the broker. How many messages it drops is what it says itself, in\n$SYS/broker/publish/messages/dropped, up to ten seconds later."},
 }
 
 // command returns the command of b's scenario, without flags.
@@ -130,19 +133,27 @@ func (b *benching) flags(c *cobra.Command) {
 		panic(err) // only for a scenario that there is not
 	}
 	if scenario.HasTraffic() {
-		switch scenario {
-		case bench.Pairs, bench.Latency:
+		switch {
+		case scenario.IsPaired():
 			f.IntVar(&b.pairs, "pairs", defaults.Publishers, "the `number` of Publishers, and of Subscribers")
 		default:
 			f.IntVar(&d.Publishers, "publishers", defaults.Publishers, "the `number` of Publishers")
 			f.IntVar(&d.Subscribers, "subscribers", defaults.Subscribers, "the `number` of Subscribers")
 		}
-		if scenario == bench.Wild {
+		switch scenario {
+		case bench.Wild:
 			f.IntVar(&d.Topics, "topics", defaults.Topics, "the `number` of topics")
+		case bench.Reconnect:
+			f.IntVar(&d.Connections, "connections", defaults.Connections, "the `number` of Clients that are silent")
+			f.IntVar(&d.Dropped, "dropped", defaults.Dropped, "the `number` of them that are dropped, and reconnect at once")
+			f.IntVar(&d.Storms, "storms", defaults.Storms, "the `number` of times that this happens")
+		case bench.Overload:
+			f.IntVar(&d.Slow, "slow", defaults.Slow, "the `number` of pairs with a slow Subscriber")
+			f.IntVar(&d.Take, "take", defaults.Take, "`messages` a second that each slow Subscriber takes, half of what it is sent")
 		}
 		f.IntVar(&b.qos, "qos", 0, "the `QoS` of messages and Subscriptions: 0, 1 or 2")
 		f.IntVar(&d.Size, "size", defaults.Size, fmt.Sprintf("the Payload in `bytes`, at least %d", bench.MinSize))
-		if scenario == bench.Latency {
+		if defaults.Window == 0 {
 			f.Float64Var(&d.Rate, "rate", defaults.Rate, "`messages` a second, from all Publishers together")
 		} else {
 			f.IntVar(&d.Window, "window", 0, fmt.Sprintf("the `number` of messages of a Publisher that are on their way (default %d)", defaults.Window))
@@ -160,7 +171,11 @@ func (b *benching) flags(c *cobra.Command) {
 	if scenario != bench.Idle {
 		f.DurationVar(&d.Warmup, "warmup", defaults.Warmup, "the `time` before the measurement")
 	}
-	f.DurationVar(&d.Duration, "duration", defaults.Duration, "the `time` of the measurement")
+	duration := "the `time` of the measurement"
+	if scenario == bench.Reconnect {
+		duration = "the `time` from one storm to the next, if all are back"
+	}
+	f.DurationVar(&d.Duration, "duration", defaults.Duration, duration)
 	f.DurationVar(&d.Patience, "patience", defaults.Patience, "the `time` to wait for connections, and for messages that do not arrive")
 
 	f.StringVar(&b.cafile, "cafile", "", "the `file` with the CAs to trust, in PEM (default: the system's)")
@@ -219,7 +234,7 @@ func flagError(scenario bench.Scenario, err error) error {
 		flag = "topic-prefix"
 	case mistake.Field == "SessionExpiry":
 		flag = "session-expiry"
-	case (scenario == bench.Pairs || scenario == bench.Latency) && (flag == "publishers" || flag == "subscribers"):
+	case scenario.IsPaired() && (flag == "publishers" || flag == "subscribers"):
 		flag = "pairs"
 	}
 	return usagef("--%s %v", flag, mistake.Err)
@@ -298,7 +313,11 @@ func (b *benching) quietly() (done func()) {
 	// The limit is for the case that somebody proves this wrong.
 	const most = 2 << 30
 	percent, limit := debug.SetGCPercent(-1), debug.SetMemoryLimit(most)
+	// The thread that generates the traffic keeps a processor of Go's for
+	// itself; goroutines that connect, or are slow, are not to wait for it.
+	processors := runtime.GOMAXPROCS(runtime.NumCPU() + 1)
 	return func() {
+		runtime.GOMAXPROCS(processors)
 		debug.SetGCPercent(percent)
 		debug.SetMemoryLimit(limit)
 	}
