@@ -321,6 +321,9 @@ func (d *dialer) discard(ctx context.Context, ids []string) error {
 	})
 }
 
+// resumed reports whether TLS went on with a session of before.
+func (c *client) resumed() bool { return c.tls != nil && c.tls.Peer().Resumed }
+
 func (c *client) close() {
 	if c.nc != nil {
 		_ = c.nc.Close()

@@ -60,6 +60,9 @@ func (r *Result) WriteText(w io.Writer) error {
 		line("connected", "%d, at %s a second", r.Operations, number(r.OperationsPerSecond))
 	case Storm:
 		line("throughput", "%s connects a second, %d in %.1f s", number(r.OperationsPerSecond), r.Operations, r.Seconds)
+		if r.Resumed > 0 {
+			line("", "%d resumed a TLS session", r.Resumed)
+		}
 	case Reconnect:
 		r.writeStorms(line)
 	case Overload:

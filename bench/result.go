@@ -50,6 +50,8 @@ type Result struct {
 	Overload *OverloadCounts `json:"overload,omitempty"`
 	// Messages are counted over the whole run, warm-up included.
 	Messages *Messages `json:"messages,omitempty"`
+	// Resumed is how many of the Operations of Storm resumed a TLS session.
+	Resumed uint64 `json:"resumed,omitempty"`
 	// Failures is, with Storm and Reconnect, how often a Client could not
 	// connect.
 	Failures uint64 `json:"failures,omitempty"`

@@ -4,6 +4,7 @@ package bench_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -236,5 +237,18 @@ func TestCompareTakesTurns(t *testing.T) {
 	}
 	if _, err := bench.Compare(t.Context(), bench.Config{}, append(peers, peers[0]), "mqtt", 1, nil); !errors.As(err, new(*bench.ConfigError)) {
 		t.Errorf("two peers of one name: %v", err)
+	}
+}
+
+func TestStormCountsWhatResumesATLSSession(t *testing.T) {
+	c := startBroker(t).small(bench.Storm, bench.TLS)
+	if r := mustRun(t, c); r.Resumed != 0 {
+		t.Errorf("%d of %d resumed a session that nobody kept", r.Resumed, r.Operations)
+	}
+	c.TLS = c.TLS.Clone()
+	c.TLS.ClientSessionCache = tls.NewLRUClientSessionCache(0)
+	// The first few have none to resume, if they are that early.
+	if r := mustRun(t, c); r.Resumed == 0 || r.Resumed > r.Operations || r.Operations-r.Resumed > uint64(c.Connections) {
+		t.Errorf("%d of %d resumed a session", r.Resumed, r.Operations)
 	}
 }

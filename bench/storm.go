@@ -17,6 +17,7 @@ type storm struct {
 	second   Histogram // since the last Sample
 	latency  Histogram // before that
 	connects uint64
+	resumed  uint64 // of those, TLS sessions of before
 	failures uint64
 	failure  error
 
@@ -71,6 +72,9 @@ func (s *storm) once(ctx context.Context) {
 		return
 	}
 	s.connects++
+	if c.resumed() {
+		s.resumed++
+	}
 	s.second.Record(took)
 }
 
@@ -124,7 +128,7 @@ func (s *storm) measure(ctx context.Context) (*Result, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r.Operations, r.Failures = s.connects, s.failures
+	r.Operations, r.Resumed, r.Failures = s.connects, s.resumed, s.failures
 	if s.failure != nil {
 		r.Failure = s.failure.Error()
 	}
