@@ -30,7 +30,7 @@ func built(t *testing.T, dir, module, pkg string) string {
 // is not installed.
 func program(t *testing.T, p *Peer) string {
 	t.Helper()
-	switch p.Name {
+	switch p.Program() {
 	case "weir":
 		return built(t, t.TempDir(), "../..", "./cmd/weir")
 	case "mosquitto":
@@ -56,12 +56,20 @@ func TestBrokersAnswerAtTheirDoors(t *testing.T) {
 	for _, p := range Peers {
 		t.Run(p.Name, func(t *testing.T) {
 			path := program(t, p)
+			if p.Loops > 0 {
+				running, err := Start(t.Context(), p, path, Site{Dir: t.TempDir()})
+				if err != nil {
+					t.Fatal(err)
+				}
+				running.Stop()
+				return
+			}
 			for _, door := range []Door{Plain, TLS, MutualTLS} {
 				if !(&Row{Door: door, Floor: door == Plain}).Serves(p) {
 					continue
 				}
 				t.Run(door.String(), func(t *testing.T) {
-					running, err := Start(t.Context(), p, path, t.TempDir(), door, keys)
+					running, err := Start(t.Context(), p, path, Site{Dir: t.TempDir(), Door: door, Keys: keys})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -92,7 +100,7 @@ func TestRowsAreWhatWeirBenchUnderstands(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := Runner{Weir: weir, Keys: keys, Duration: time.Second, Warmup: time.Second}
+	r := Runner{Weir: weir, Keys: keys, Rounds: 1, Duration: time.Second, Warmup: time.Second}
 	for _, row := range Rows {
 		site := Site{Door: row.Door, Port: port}
 		out, err := exec.CommandContext(t.Context(), weir, r.benchArgs(&row, site.url(), os.Getpid())...).CombinedOutput()
@@ -109,7 +117,7 @@ func TestStartSaysWhatTheProgramSaid(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := &Peer{Name: "broken", Configure: func(Site) Setup { return Setup{} }}
-	_, err := Start(t.Context(), p, script, t.TempDir(), Plain, Keys{})
+	_, err := Start(t.Context(), p, script, Site{Dir: t.TempDir()})
 	if err == nil {
 		t.Fatal("it started")
 	}
@@ -170,7 +178,7 @@ func (c rawClient) subscribe(filter string) {
 }
 
 func TestFloorForwardsToThoseWhoSubscribed(t *testing.T) {
-	running, err := Start(t.Context(), Peers[0], program(t, Peers[0]), t.TempDir(), Plain, Keys{})
+	running, err := Start(t.Context(), Peers[0], program(t, Peers[0]), Site{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

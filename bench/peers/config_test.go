@@ -39,6 +39,9 @@ var testKeys = Keys{
 
 func TestConfigureWritesWhatItWrote(t *testing.T) {
 	for _, p := range Peers {
+		if p.Loops > 0 {
+			continue // see TestLoopsAndBoundsAreConfigured
+		}
 		var b strings.Builder
 		for _, door := range []Door{Plain, TLS, MutualTLS} {
 			if !(&Row{Door: door, Floor: door == Plain}).Serves(p) {
@@ -54,6 +57,23 @@ func TestConfigureWritesWhatItWrote(t *testing.T) {
 			}
 		}
 		golden(t, "config-"+p.Name+".txt", b.String())
+	}
+}
+
+func TestLoopsAndBoundsAreConfigured(t *testing.T) {
+	for _, p := range Peers {
+		if p.Loops == 0 {
+			continue
+		}
+		if args := p.Configure(Site{}).Args; !strings.HasSuffix(strings.Join(args, " "), fmt.Sprintf(" --loops %d", p.Loops)) {
+			t.Errorf("%s is run with %q", p.Name, args)
+		}
+	}
+	for _, bounded := range []bool{false, true} {
+		text := configureMosquitto(Site{Bounded: bounded}).Files["mosquitto.conf"]
+		if strings.Contains(text, "max_queued_messages 0") == bounded {
+			t.Errorf("bounded %v: mosquitto is configured with\n%s", bounded, text)
+		}
 	}
 }
 
@@ -112,15 +132,17 @@ func TestRowsAreEachMeasuredOnceAndAgainstTheBaseline(t *testing.T) {
 	}
 	names, benches := make(map[string]bool), make(map[string]string)
 	for _, row := range Rows {
-		bench := fmt.Sprint(row.Door, row.Bench)
+		bench := fmt.Sprint(row.Kind == Loops, row.Door, row.Bench)
 		if names[row.Name] || benches[bench] != "" {
 			t.Errorf("%q is in the table twice, or is %q as well", row.Name, benches[bench])
 		}
 		names[row.Name], benches[bench] = true, row.Name
-		if row.Aim <= 0 || row.Aim > 1 {
+		// For what follows there are no aims.
+		aimless := row.Kind == Loops || row.Kind.once() || row.resumes()
+		if row.Aim < 0 || row.Aim > 1 || (row.Aim == 0) != aimless {
 			t.Errorf("%q: the aim %g is no share", row.Name, row.Aim)
 		}
-		if !row.Serves(baseline) || !row.Serves(weir) {
+		if row.Kind != Loops && (!row.Serves(baseline) || !row.Serves(weir)) {
 			t.Errorf("%q is not served by both %s and weir", row.Name, Baseline)
 		}
 		// The floor program knows neither acknowledgments nor TLS.

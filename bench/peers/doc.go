@@ -7,7 +7,8 @@
 // are measured in turns, so that what changes on the machine meanwhile happens
 // to all; and all are stopped. The load comes from bin/weir bench, a process
 // per measurement, and the brokers' CPU time and memory from /proc, so this
-// runs on Linux only.
+// runs on Linux only. What their garbage collection takes is what Go's runtime
+// writes with GODEBUG=gctrace=1, for which they need do nothing.
 //
 // The parts of Weir that have a counterpart in other projects are measured by
 // the benchmarks of package micro, which ParseGoBench and MicroReport turn into

@@ -12,17 +12,14 @@ import (
 	"time"
 )
 
-// Bounds of one measurement beside its duration: to connect and to wait for
-// what is late.
-const overhead = 60 * time.Second
+// Bounds of one measurement beside its duration: to connect, again and again in
+// a Storm, and to wait for what is late.
+const overhead = 2 * time.Minute
 
 // Measurement is what the report needs of weir bench --json.
 type Measurement struct {
-	Latency *struct {
-		P50  time.Duration `json:"p50"`
-		P99  time.Duration `json:"p99"`
-		P999 time.Duration `json:"p999"`
-	} `json:"latency"`
+	Latency  *Quantiles `json:"latency"`
+	Before   *Quantiles `json:"before"` // of a Storm or an Overload
 	Messages struct {
 		Lost           uint64 `json:"lost"`
 		Duplicates     uint64 `json:"duplicates"`
@@ -32,23 +29,54 @@ type Measurement struct {
 		Foreign        uint64 `json:"foreign"`
 		Stalls         uint64 `json:"stalls"`
 	} `json:"messages"`
-	Operations uint64 `json:"operations"`
-	Failures   uint64 `json:"failures"`
-	Server     *struct {
+	Operations          uint64  `json:"operations"`
+	OperationsPerSecond float64 `json:"operationsPerSecond"`
+	Resumed             uint64  `json:"resumed"`
+	Failures            uint64  `json:"failures"`
+	Server              *struct {
 		CPUPerOperation float64 `json:"cpuPerOperation"` // microseconds
 		RSSPerOperation float64 `json:"rssPerOperation"` // bytes
+		RSSBefore       uint64  `json:"rssBefore"`
+		RSS             uint64  `json:"rss"`
+		PeakRSS         uint64  `json:"peakRSS"`
 	} `json:"server"`
+	Storms []struct {
+		Seconds float64 `json:"seconds"`
+		RSS     uint64  `json:"rss"`
+	} `json:"storms"`
+	Overload *struct {
+		Published uint64  `json:"published"`
+		Taken     uint64  `json:"taken"`
+		Refused   uint64  `json:"refused"`
+		Closed    uint64  `json:"closed"`
+		Dropped   *uint64 `json:"dropped"`
+	} `json:"overload"`
 }
 
-// check reports whether the numbers that a row of this kind needs are there.
-func (m *Measurement) check(k Kind) error {
+// Quantiles are of latencies.
+type Quantiles struct {
+	P50  time.Duration `json:"p50"`
+	P99  time.Duration `json:"p99"`
+	P999 time.Duration `json:"p999"`
+	Max  time.Duration `json:"max"`
+}
+
+// check reports whether the numbers that a row needs are there, and what they
+// say of themselves.
+func (m *Measurement) check(row *Row) error {
 	switch {
 	case m.Operations == 0:
 		return errors.New("weir bench counted nothing at all")
 	case m.Server == nil:
 		return errors.New("weir bench did not measure the process")
-	case k == Latency && m.Latency == nil:
+	case row.Kind == Latency && m.Latency == nil, row.Kind.once() && (m.Latency == nil || m.Before == nil):
 		return errors.New("weir bench did not measure latency")
+	case row.Kind == Storm && len(m.Storms) == 0:
+		return errors.New("weir bench made no storm")
+	case row.Kind == Overload && m.Overload == nil:
+		return errors.New("weir bench made no overload")
+	case row.resumes() && m.Resumed < m.Operations*9/10:
+		return fmt.Errorf("only %d of %d handshakes resumed a session", m.Resumed, m.Operations)
 	}
 	return nil
 }
@@ -61,7 +89,13 @@ type Result struct {
 	// Failed is why a Peer has fewer numbers than there were rounds, by its
 	// name: the last of the reasons.
 	Failed map[string]error
+	// Spent is by the name of the Peer as well, over all rounds.
+	Spent map[string]Spent
 }
+
+// Spent is the CPU time of a Peer's processes from start to end, and how much of
+// it collected garbage.
+type Spent struct{ CPU, GC time.Duration }
 
 // Runner measures rows.
 type Runner struct {
@@ -79,19 +113,23 @@ type Runner struct {
 // Run measures a row: it starts those of the peers that serve it, measures them
 // in turns, and stops them. The error is that of ctx alone.
 func (r *Runner) Run(ctx context.Context, row Row, peers []*Peer) (*Result, error) {
-	result := &Result{Row: row, Measured: make(map[string][]Measurement), Failed: make(map[string]error)}
+	result := &Result{Row: row, Measured: make(map[string][]Measurement), Failed: make(map[string]error), Spent: make(map[string]Spent)}
 	running := make(map[string]*Running)
 	defer func() {
 		for _, p := range running {
-			p.Stop()
+			r.stop(p, result)
 		}
 	}()
-	for round := range r.Rounds {
+	rounds := r.Rounds
+	if row.Kind.once() {
+		rounds = 1
+	}
+	for round := range rounds {
 		for _, p := range peers {
 			if !row.Serves(p) {
 				continue
 			}
-			m, err := r.turn(ctx, &row, p, running)
+			m, err := r.turn(ctx, result, p, running)
 			switch {
 			case ctx.Err() != nil:
 				return nil, ctx.Err()
@@ -111,14 +149,15 @@ func (r *Runner) Run(ctx context.Context, row Row, peers []*Peer) (*Result, erro
 // run already, and leaves it there, with two exceptions: after a failure, and
 // where memory is measured, because what a process has taken once it does not
 // take again.
-func (r *Runner) turn(ctx context.Context, row *Row, p *Peer, running map[string]*Running) (m Measurement, err error) {
+func (r *Runner) turn(ctx context.Context, result *Result, p *Peer, running map[string]*Running) (m Measurement, err error) {
+	row := &result.Row
 	process := running[p.Name]
 	if process == nil {
 		dir, err := os.MkdirTemp(r.Dir, p.Name+"-")
 		if err != nil {
 			return m, err
 		}
-		if process, err = Start(ctx, p, r.Programs[p.Name], dir, row.Door, r.Keys); err != nil {
+		if process, err = Start(ctx, p, r.Programs[p.Program()], Site{Dir: dir, Door: row.Door, Keys: r.Keys, Bounded: row.Kind == Overload}); err != nil {
 			return m, err
 		}
 		running[p.Name] = process
@@ -126,18 +165,43 @@ func (r *Runner) turn(ctx context.Context, row *Row, p *Peer, running map[string
 	m, err = r.measure(ctx, row, process)
 	if err != nil || row.Kind == PerConnection {
 		delete(running, p.Name)
-		process.Stop()
+		r.stop(process, result)
 	}
 	return m, err
+}
+
+// stop ends a Peer's process and adds up what it has spent.
+func (r *Runner) stop(p *Running, result *Result) {
+	p.Stop()
+	cpu, gc, err := p.Spent()
+	if err != nil {
+		r.Log("  %-12s %v", p.Peer.Name, err)
+		return
+	}
+	s := result.Spent[p.Peer.Name]
+	result.Spent[p.Peer.Name] = Spent{s.CPU + cpu, s.GC + gc}
+}
+
+// length is how long a row of this kind is measured: those that are measured
+// once for longer than the others in all rounds together, because what fills
+// and empties needs its time.
+func (r *Runner) length(k Kind) time.Duration {
+	if k == Overload {
+		return 6 * time.Duration(r.Rounds) * r.Duration
+	}
+	return r.Duration
 }
 
 // benchArgs returns the arguments of weir bench for one measurement.
 func (r *Runner) benchArgs(row *Row, url string, pid int) []string {
 	args := append([]string{"bench"}, row.Bench...)
 	args = append(args, "--broker", url, "--pid", strconv.Itoa(pid),
-		"--mqtt", "3.1.1", "--duration", r.Duration.String(), "--json")
+		"--mqtt", "3.1.1", "--duration", r.length(row.Kind).String(), "--json")
 	if row.Kind != PerConnection {
 		args = append(args, "--warmup", r.Warmup.String(), "--quiet")
+	}
+	if row.Kind == Storm {
+		args = append(args, "--storms", strconv.Itoa(r.storms()))
 	}
 	if row.Door != Plain {
 		args = append(args, "--cafile", r.Keys.ServerCA)
@@ -148,9 +212,12 @@ func (r *Runner) benchArgs(row *Row, url string, pid int) []string {
 	return args
 }
 
+// storms is how many a Storm has.
+func (r *Runner) storms() int { return 2 * r.Rounds }
+
 // measure runs weir bench once.
 func (r *Runner) measure(ctx context.Context, row *Row, p *Running) (m Measurement, err error) {
-	ctx, cancel := context.WithTimeout(ctx, r.Warmup+r.Duration+overhead)
+	ctx, cancel := context.WithTimeout(ctx, r.Warmup+r.length(row.Kind)+overhead)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, r.Weir, r.benchArgs(row, p.URL(), p.PID())...)
@@ -161,8 +228,12 @@ func (r *Runner) measure(ctx context.Context, row *Row, p *Running) (m Measureme
 	if err := json.Unmarshal(stdout.Bytes(), &m); err != nil {
 		return m, fmt.Errorf("weir bench --json: %w", err)
 	}
-	return m, m.check(row.Kind)
+	return m, m.check(row)
 }
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+func growth(now, before uint64) float64 { return float64(now) / float64(max(before, 1)) }
 
 // value returns the number that a kind of row is about.
 func (k Kind) value(m *Measurement) float64 {
@@ -170,7 +241,11 @@ func (k Kind) value(m *Measurement) float64 {
 	case PerConnection:
 		return m.Server.RSSPerOperation / 1024
 	case Latency:
-		return float64(m.Latency.P99) / float64(time.Millisecond)
+		return milliseconds(m.Latency.P99)
+	case Storm:
+		return growth(m.Server.RSS, m.Server.RSSBefore)
+	case Overload:
+		return growth(m.Server.PeakRSS, m.Server.RSSBefore)
 	default:
 		return m.Server.CPUPerOperation
 	}

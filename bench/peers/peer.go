@@ -7,7 +7,7 @@ import (
 
 // Peer is a broker that is measured.
 type Peer struct {
-	// Name is what the report calls it, and the name of its program.
+	// Name is what the report calls it.
 	Name string
 	// Configure returns how to run it in a directory of its own.
 	Configure func(Site) Setup
@@ -15,6 +15,17 @@ type Peer struct {
 	HasRules bool
 	// FloorOnly says that it serves those rows only that say Row.Floor.
 	FloorOnly bool
+	// Loops says that it is Weir with so many event loops, for the rows of
+	// Loops. 0: as many as it likes.
+	Loops int
+}
+
+// Program returns the name of its program.
+func (p *Peer) Program() string {
+	if p.Loops > 0 {
+		return "weir"
+	}
+	return p.Name
 }
 
 // Site is where a Peer is to run.
@@ -24,6 +35,8 @@ type Site struct {
 	Port int // of 127.0.0.1
 	// Keys are for the doors with TLS.
 	Keys Keys
+	// Bounded leaves the bound of a Session's queue as the Peer comes with.
+	Bounded bool
 }
 
 // Keys are the paths of the certificates, which are the same for all brokers.
@@ -49,6 +62,8 @@ var Peers = []*Peer{
 	{Name: "nats-server", Configure: configureNATS},
 	{Name: "mochi", Configure: configureMochi},
 	{Name: "weir", Configure: configureWeir, HasRules: true},
+	{Name: "weir, 1 loop", Configure: withLoops("1"), Loops: 1},
+	{Name: "weir, 2 loops", Configure: withLoops("2"), Loops: 2},
 }
 
 func (s Site) address() string { return fmt.Sprintf("127.0.0.1:%d", s.Port) }
@@ -70,7 +85,10 @@ func configureMochi(s Site) Setup {
 // read the private key.
 func configureMosquitto(s Site) Setup {
 	files := make(map[string]string)
-	text := fmt.Sprintf("listener %d 127.0.0.1\npersistence false\nlog_dest none\nmax_queued_messages 0\nuser root\n", s.Port)
+	text := fmt.Sprintf("listener %d 127.0.0.1\npersistence false\nlog_dest none\nuser root\n", s.Port)
+	if !s.Bounded {
+		text += "max_queued_messages 0\n"
+	}
 	if s.Door != Plain {
 		text += fmt.Sprintf("certfile %s\nkeyfile %s\n", s.Keys.ServerCert, s.Keys.ServerKey)
 	}
@@ -100,6 +118,15 @@ mqtt {
 }
 `, filepath.Join(s.Dir, "jetstream"), s.address(), tls)
 	return Setup{Args: []string{"-c", filepath.Join(s.Dir, "nats.conf")}, Files: map[string]string{"nats.conf": text}}
+}
+
+// withLoops is configureWeir with a number of event loops.
+func withLoops(n string) func(Site) Setup {
+	return func(s Site) Setup {
+		setup := configureWeir(s)
+		setup.Args = append(setup.Args, "--loops", n)
+		return setup
+	}
 }
 
 func configureWeir(s Site) Setup {

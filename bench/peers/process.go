@@ -34,23 +34,27 @@ type Running struct {
 	reason error // why it ended, once ended is closed
 }
 
-// Start runs program, which is a Peer's, on a free port, and returns when it
-// answers CONNECT. dir, absolute, is for its files. Stop it.
-func Start(ctx context.Context, p *Peer, program, dir string, door Door, keys Keys) (*Running, error) {
-	port, err := freePort()
-	if err != nil {
+// traceGC has Go's runtime write a line for each garbage collection, see gcTime.
+const traceGC = "GODEBUG=gctrace=1"
+
+// Start runs program, which is a Peer's, on a free port in the place of s's, and
+// returns when it answers CONNECT. Stop it.
+func Start(ctx context.Context, p *Peer, program string, s Site) (*Running, error) {
+	var err error
+	if s.Port, err = freePort(); err != nil {
 		return nil, err
 	}
-	r := &Running{Peer: p, Site: Site{Dir: dir, Door: door, Port: port, Keys: keys}, ended: make(chan struct{})}
+	r := &Running{Peer: p, Site: s, ended: make(chan struct{})}
 	setup := p.Configure(r.Site)
-	if err := setup.write(dir); err != nil {
+	if err := setup.write(s.Dir); err != nil {
 		return nil, err
 	}
-	if r.log, err = os.Create(filepath.Join(dir, "output")); err != nil {
+	if r.log, err = os.Create(filepath.Join(s.Dir, "output")); err != nil {
 		return nil, err
 	}
 	r.cmd = exec.Command(program, setup.Args...)
 	r.cmd.Stdout, r.cmd.Stderr = r.log, r.log
+	r.cmd.Env = append(os.Environ(), traceGC)
 	if err := r.cmd.Start(); err != nil {
 		r.log.Close()
 		return nil, err
@@ -90,6 +94,18 @@ func (r *Running) Stop() {
 		_ = r.cmd.Process.Kill()
 		<-r.ended
 	}
+}
+
+// Spent returns the CPU time that the process has taken from its start until
+// Stop, which must have returned, and how much of it collected garbage: 0 if the
+// program is not Go.
+func (r *Running) Spent() (cpu, gc time.Duration, err error) {
+	text, err := os.ReadFile(r.log.Name())
+	if err != nil {
+		return 0, 0, err
+	}
+	state := r.cmd.ProcessState
+	return state.UserTime() + state.SystemTime(), gcTime(text), nil
 }
 
 // output returns what the process has written last, for an error.

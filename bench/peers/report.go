@@ -26,9 +26,12 @@ var sections = []struct {
 	title, text string
 }{
 	{PerMessage, "CPU per delivered message", "Microseconds of the broker's CPU time for each message that a Subscriber received. `w32`: 32 messages of each Publisher are on\ntheir way at any time; `w1`: one, so that each message comes alone."},
-	{PerConnect, "CPU per connect and disconnect", "Microseconds of the broker's CPU time, eight Clients at a time. TLS handshakes are full ones."},
+	{PerConnect, "CPU per connect and disconnect", "Microseconds of the broker's CPU time, eight Clients at a time. TLS handshakes are full ones, unless they\nare said to resume a session: by a ticket, and in TLS 1.3 with a new key exchange."},
 	{PerConnection, "Memory per idle connection", "KiB of resident memory that each connection adds."},
 	{Latency, "Latency at a fixed rate", "Milliseconds from when a message was to be sent until it was received. The generator shares the cores with the broker."},
+	{Loops, "Event loops", "Weir alone, with one event loop and with two: microseconds of CPU time for each delivered message, and how many a second arrive. The\ngenerator, which is one thread, shares the cores with the loops."},
+	{Storm, "Reconnect storm", "Clients with a Subscription each are silent, and a third of them is dropped and reconnects at once, over and over, while 10 pairs go on at 1,000\nmessages a second. Before is when those pairs were alone with Clients that were connected and silent. The generator shares the\ncores, and what it is late with itself is counted too: compare the brokers. Measured once."},
+	{Overload, "Overload", "Subscribers take 200 messages a second each, of twice as many that are published to them, while 10 other pairs go on at 1,000 messages a second.\nEach broker bounds the queue of a Session as it comes; in Weir these are `Inflight` and `QueuedMessages`, see [limits.md](limits.md).\nWhat is dropped the brokers count themselves. Measured once."},
 }
 
 // Markdown writes the report.
@@ -46,9 +49,16 @@ func (r *Report) Markdown() string {
 			continue
 		}
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n", s.title, s.text)
-		if s.kind == Latency {
+		switch s.kind {
+		case Latency:
 			r.latencies(&b, results)
-		} else {
+		case Loops:
+			r.loops(&b, results)
+		case Storm:
+			r.storms(&b, results)
+		case Overload:
+			r.overloads(&b, results)
+		default:
 			r.table(&b, results)
 		}
 		r.notes(&b, results)
@@ -69,7 +79,9 @@ not. Each row starts all brokers afresh, each with the configuration it comes wi
 queue that is long enough; without persistence, as far as they can do without; and without a log. They are measured in turns, for %s each time after %s of warm-up, in MQTT 3.1.1, which
 all of them speak. Cells are the median of n = %d, and the range. The floor is a program that forwards bytes and knows no MQTT: what
 the system calls alone cost. %s stands where a broker has no such feature, or where nothing was measured; a ratio in bold type
-misses its aim. Faults are messages that were lost, duplicated or reordered, and whatever else should not have been.
+misses its aim. GC is the share of garbage collection in all the CPU time that Weir's process took, from its start to its end, as Go's
+runtime counts it, which is rather too much than too little. Faults are messages that were lost, duplicated or reordered, and
+whatever else should not have been.
 
 | | |
 | --- | --- |
@@ -104,26 +116,54 @@ func line(b *strings.Builder, cells ...string) {
 
 // table writes a section with a column for each Peer.
 func (r *Report) table(b *strings.Builder, results []*Result) {
-	head := append([]string{"row"}, r.Peers...)
-	head = append(head, "Weir / "+Baseline, "aim", "faults")
+	columns := r.columns(results)
+	head := append([]string{"row"}, columns...)
+	head = append(head, "Weir / "+Baseline, "aim", "GC", "faults")
 	line(b, head...)
 	line(b, append([]string{"---"}, slices.Repeat([]string{"---:"}, len(head)-1)...)...)
 	for _, result := range results {
 		kind := result.Row.Kind
 		cells := []string{result.Row.Name}
-		for _, peer := range r.Peers {
+		for _, peer := range columns {
 			cells = append(cells, result.spread(peer, kind.value).cell())
 		}
 		ratio, ok := result.spread("weir", kind.value).over(result.spread(Baseline, kind.value))
-		line(b, append(cells, verdict(ratio, ok, result.Row.Aim), "≤ "+share(result.Row.Aim), result.faults())...)
+		line(b, append(cells, verdict(ratio, ok, result.Row.Aim), aim(result.Row.Aim), result.collecting("weir"), result.faults())...)
 	}
+}
+
+// columns returns the Peers that some of the results have in a table for all.
+func (r *Report) columns(results []*Result) (names []string) {
+	for _, p := range Peers {
+		serves := func(result *Result) bool { return (p.Loops > 0) == (result.Row.Kind == Loops) }
+		if slices.Contains(r.Peers, p.Name) && slices.ContainsFunc(results, serves) {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
+
+// aim writes one, if there is one.
+func aim(v float64) string {
+	if v == 0 {
+		return missing
+	}
+	return "≤ " + share(v)
+}
+
+// collecting writes the share of garbage collection in what a Peer has spent.
+func (r *Result) collecting(peer string) string {
+	s := r.Spent[peer]
+	if s.CPU == 0 || peer == Baseline { // which is C
+		return missing
+	}
+	return fmt.Sprintf("%.1f %%", 100*float64(s.GC)/float64(s.CPU))
 }
 
 // latencies writes a section with a line for each Peer.
 func (r *Report) latencies(b *strings.Builder, results []*Result) {
-	line(b, "row", "broker", "p50", "p99", "p99.9", "p99 / "+Baseline, "p99.9 / "+Baseline, "faults")
-	line(b, "---", "---", "---:", "---:", "---:", "---:", "---:", "---:")
-	milliseconds := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+	line(b, "row", "broker", "p50", "p99", "p99.9", "p99 / "+Baseline, "p99.9 / "+Baseline, "GC", "faults")
+	line(b, "---", "---", "---:", "---:", "---:", "---:", "---:", "---:", "---:")
 	p50 := func(m *Measurement) float64 { return milliseconds(m.Latency.P50) }
 	p99 := func(m *Measurement) float64 { return milliseconds(m.Latency.P99) }
 	p999 := func(m *Measurement) float64 { return milliseconds(m.Latency.P999) }
@@ -140,11 +180,15 @@ func (r *Report) latencies(b *strings.Builder, results []*Result) {
 				ratio, ok := result.spread(peer, value).over(result.spread(Baseline, value))
 				aim := result.Row.Aim
 				if peer != "weir" {
-					aim = ratio // there is none
+					aim = 0
 				}
 				cells = append(cells, verdict(ratio, ok, aim))
 			}
-			line(b, append(cells, result.faultsOf(peer))...)
+			gc := missing
+			if peer == "weir" {
+				gc = result.collecting(peer)
+			}
+			line(b, append(cells, gc, result.faultsOf(peer))...)
 		}
 	}
 }
@@ -152,12 +196,12 @@ func (r *Report) latencies(b *strings.Builder, results []*Result) {
 // share writes a ratio.
 func share(v float64) string { return fmt.Sprintf("%.3f", v) }
 
-// verdict writes a ratio, in bold type if it misses the aim.
+// verdict writes a ratio, in bold type if it misses the aim, if there is one.
 func verdict(ratio float64, ok bool, aim float64) string {
 	switch {
 	case !ok:
 		return missing
-	case math.Round(ratio*1000) > math.Round(aim*1000): // as it is written
+	case aim > 0 && math.Round(ratio*1000) > math.Round(aim*1000): // as it is written
 		return "**" + share(ratio) + "**"
 	}
 	return share(ratio)

@@ -38,11 +38,11 @@ func testReport(t *testing.T) *Report {
 			Versions: map[string]string{"mosquitto": "2.0.11", "mochi": "v2.7.9"},
 		},
 		Rounds: 3, Duration: 2 * time.Second, Warmup: time.Second, Took: 7 * time.Minute,
-		Peers: []string{"floor", "mosquitto", "mochi", "weir"},
+		Peers: []string{"floor", "mosquitto", "mochi", "weir", "weir, 1 loop", "weir, 2 loops"},
 		Results: []*Result{
 			{Row: row(PerMessage, "met"), Measured: map[string][]Measurement{
 				"floor": cpu("0.2"), "mosquitto": cpu("10", "9.5", "12.25"), "mochi": cpu("7", "8"), "weir": cpu("0.6", "0.5", "0.55"),
-			}},
+			}, Spent: map[string]Spent{"mosquitto": {time.Minute, 0}, "mochi": {time.Minute, time.Second}, "weir": {2 * time.Second, 25 * time.Millisecond}}},
 			{Row: row(PerMessage, "met by a hair"), Measured: map[string][]Measurement{"mosquitto": cpu("10"), "weir": cpu("0.6504")}},
 			{Row: row(PerMessage, "missed"), Measured: map[string][]Measurement{
 				"mosquitto": cpu("10"), "weir": cpu("0.66"),
@@ -56,6 +56,21 @@ func testReport(t *testing.T) *Report {
 			}},
 			{Row: Row{Name: "steady", Kind: Latency, Aim: 1}, Measured: map[string][]Measurement{
 				"mosquitto": latency("100000", "200000", "400000"), "weir": latency("90000", "100000", "500000"),
+			}, Spent: map[string]Spent{"weir": {time.Second, time.Second / 10}}},
+			{Row: Row{Name: "resumed", Kind: PerConnect}, Measured: map[string][]Measurement{"mosquitto": cpu("50"), "weir": cpu("60")}},
+			{Row: Row{Name: "loops: pairs", Kind: Loops}, Measured: map[string][]Measurement{
+				"weir, 1 loop":  {measurement(t, `{"operations": 10, "operationsPerSecond": 1000, "server": {"cpuPerOperation": 0.5}}`)},
+				"weir, 2 loops": {measurement(t, `{"operations": 10, "operationsPerSecond": 1500, "server": {"cpuPerOperation": 0.6}}`)},
+			}, Spent: map[string]Spent{"weir, 1 loop": {time.Second, time.Millisecond}}},
+			{Row: Row{Name: "storm: of some", Kind: Storm}, Measured: map[string][]Measurement{
+				"weir": {measurement(t, `{"operations": 10, "server": {"rssBefore": 1048576, "rss": 1572864}, "before": {"p50": 1000, "p99": 2000, "max": 3000},
+					"latency": {"p50": 4000000, "p99": 5000000, "max": 6000000}, "storms": [{"seconds": 0.5, "rss": 1048576}, {"seconds": 1.5, "rss": 1572864}]}`)},
+			}},
+			{Row: Row{Name: "overload: of some", Kind: Overload}, Measured: map[string][]Measurement{
+				"mosquitto": {measurement(t, `{"operations": 10, "server": {"rssBefore": 1048576, "peakRSS": 3145728}, "before": {}, "latency": {},
+					"overload": {"published": 200, "taken": 100, "dropped": 50}}`)},
+				"weir": {measurement(t, `{"operations": 10, "server": {"rssBefore": 1048576, "peakRSS": 2097152}, "before": {}, "latency": {},
+					"overload": {"published": 200, "taken": 100, "refused": 1, "closed": 2}}`)},
 			}},
 		},
 		Micro: new(GoBench),
@@ -85,16 +100,24 @@ func TestMeasurementIsCheckedForWhatItsRowNeeds(t *testing.T) {
 		name, text string
 		kind       Kind
 		ok         bool
+		bench      []string
 	}{
-		{"traffic", `{"operations": 1, "server": {"cpuPerOperation": 1}}`, PerMessage, true},
-		{"nothing arrived", `{"operations": 0, "server": {}}`, PerMessage, false},
-		{"no process", `{"operations": 1}`, PerMessage, false},
-		{"latency", `{"operations": 1, "server": {}, "latency": {"p99": 5}}`, Latency, true},
-		{"no latency", `{"operations": 1, "server": {}}`, Latency, false},
+		{"traffic", `{"operations": 1, "server": {"cpuPerOperation": 1}}`, PerMessage, true, nil},
+		{"nothing arrived", `{"operations": 0, "server": {}}`, PerMessage, false, nil},
+		{"no process", `{"operations": 1}`, PerMessage, false, nil},
+		{"latency", `{"operations": 1, "server": {}, "latency": {"p99": 5}}`, Latency, true, nil},
+		{"no latency", `{"operations": 1, "server": {}}`, Latency, false, nil},
+		{"resumed", `{"operations": 100, "resumed": 92, "server": {}}`, PerConnect, true, []string{"--resume"}},
+		{"not resumed", `{"operations": 100, "resumed": 89, "server": {}}`, PerConnect, false, []string{"--resume"}},
+		{"storm", `{"operations": 1, "server": {}, "latency": {}, "before": {}, "storms": [{}]}`, Storm, true, nil},
+		{"no storm", `{"operations": 1, "server": {}, "latency": {}, "before": {}}`, Storm, false, nil},
+		{"overload", `{"operations": 1, "server": {}, "latency": {}, "before": {}, "overload": {}}`, Overload, true, nil},
+		{"no overload", `{"operations": 1, "server": {}, "latency": {}, "before": {}}`, Overload, false, nil},
+		{"nothing before", `{"operations": 1, "server": {}, "latency": {}, "storms": [{}]}`, Storm, false, nil},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			m := measurement(t, row.text)
-			if err := m.check(row.kind); (err == nil) != row.ok {
+			if err := m.check(&Row{Kind: row.kind, Bench: row.bench}); (err == nil) != row.ok {
 				t.Errorf("got %v", err)
 			}
 		})

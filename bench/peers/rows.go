@@ -1,5 +1,7 @@
 package peers
 
+import "slices"
+
 // Door is how Clients get in.
 type Door int
 
@@ -21,7 +23,14 @@ const (
 	PerConnect                // CPU time per connect and disconnect, in microseconds
 	PerConnection             // resident memory per idle connection, in KiB
 	Latency                   // from when a message was to be sent until it was received, in milliseconds
+	Loops                     // CPU time of Weir per delivered message, by its event loops, in microseconds
+	Storm                     // resident memory after Clients have reconnected, as a share of that before
+	Overload                  // resident memory at most, as a share of that before
 )
+
+// once reports whether a Peer is measured once, whatever the rounds: for longer
+// the more there are.
+func (k Kind) once() bool { return k == Storm || k == Overload }
 
 // Row is one line of the table.
 type Row struct {
@@ -32,11 +41,15 @@ type Row struct {
 	// and its flags.
 	Bench []string
 	// Aim is the most that Weir should take, as a share of what Baseline takes
-	// in the same run. Of a Latency it is the 99th percentile's.
+	// in the same run. Of a Latency it is the 99th percentile's. 0: there is
+	// none.
 	Aim float64
 	// Floor says that the floor program can serve it.
 	Floor bool
 }
+
+// resumes reports whether the row's TLS handshakes are to resume sessions.
+func (r *Row) resumes() bool { return slices.Contains(r.Bench, "--resume") }
 
 // Baseline is the Peer that the aims refer to.
 const Baseline = "mosquitto"
@@ -68,6 +81,9 @@ var Rows = []Row{
 	{"connect and disconnect, TLS 1.3", PerConnect, TLS, []string{"storm", "--connections", "8"}, 0.85, false},
 	{"connect and disconnect, mutual TLS and 200 access rules", PerConnect, MutualTLS, []string{"storm", "--connections", "8"}, 0.70, false},
 
+	{"connect and disconnect, TLS 1.3, resumed", PerConnect, TLS, []string{"storm", "--connections", "8", "--resume"}, 0, false},
+	{"connect and disconnect, mutual TLS and 200 access rules, resumed", PerConnect, MutualTLS, []string{"storm", "--connections", "8", "--resume"}, 0, false},
+
 	{"idle connection with a Subscription, plain", PerConnection, Plain, []string{"idle", "--connections", "5000"}, 1.0, false},
 	{"idle connection with a Subscription, TLS 1.3", PerConnection, TLS, []string{"idle", "--connections", "2000"}, 0.9, false},
 
@@ -75,6 +91,13 @@ var Rows = []Row{
 	{"50 pairs, QoS 1, 64 B, 5,000 messages a second", Latency, Plain, rate("1", "5000"), 1.0, false},
 	{"fan-out 1 : 100, QoS 0, 100 messages a second", Latency, Plain, []string{"fanout", "--publishers", "1", "--subscribers", "100", "--rate", "100"}, 1.0, false},
 	{"TLS, 50 pairs, QoS 0, 64 B, 10,000 messages a second", Latency, TLS, rate("0", "10000"), 1.0, false},
+
+	{"loops: 50 pairs, QoS 0, 64 B, w32", Loops, Plain, pairs("0", "64", "32"), 0, false},
+	{"loops: 50 pairs, QoS 0, 64 B, w1", Loops, Plain, pairs("0", "64", "1"), 0, false},
+	{"loops: fan-out 1 : 1,000, QoS 0, w16", Loops, Plain, fan("fanout", "1", "1000", "0", "16"), 0, false},
+
+	{"storm: 5,000 of 15,000 reconnect", Storm, Plain, []string{"reconnect", "--connections", "15000", "--dropped", "5000"}, 0, false},
+	{"overload: 50 Subscribers take half, QoS 1, 1 KB", Overload, Plain, []string{"overload", "--slow", "50", "--take", "200", "--qos", "1"}, 0, false},
 }
 
 func pairs(qos, size, window string) []string {
@@ -91,8 +114,14 @@ func rate(qos, messages string) []string {
 
 // Serves reports whether a Peer can be measured in this row.
 func (r *Row) Serves(p *Peer) bool {
-	if p.FloorOnly {
+	switch {
+	case r.Kind == Loops || p.Loops > 0:
+		return r.Kind == Loops && p.Loops > 0
+	case p.FloorOnly:
 		return r.Floor
+	case r.Kind.once() || r.resumes():
+		// They have no aim that would be worth everybody's minutes.
+		return p.Name == Baseline || p.Name == "weir"
 	}
 	return r.Door != MutualTLS || p.HasRules
 }

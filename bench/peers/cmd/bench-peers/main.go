@@ -124,8 +124,13 @@ func (o *options) run(ctx context.Context) error {
 	if failed > 0 {
 		problems = append(problems, fmt.Errorf("%d measurements failed; the report says why", failed))
 	}
-	for _, fault := range report.Faults("weir") {
-		problems = append(problems, fmt.Errorf("weir: %s", fault))
+	for _, p := range chosen {
+		if p.Program() != "weir" {
+			continue
+		}
+		for _, fault := range report.Faults(p.Name) {
+			problems = append(problems, fmt.Errorf("%s: %s", p.Name, fault))
+		}
 	}
 	return errors.Join(problems...)
 }
@@ -193,9 +198,9 @@ func raiseDescriptorLimit() error {
 func build(ctx context.Context, root, dir string, chosen []*peers.Peer) (map[string]string, error) {
 	programs := make(map[string]string)
 	for _, p := range chosen {
-		switch p.Name {
+		switch p.Program() {
 		case "weir":
-			programs[p.Name] = filepath.Join(root, "bin", "weir")
+			programs["weir"] = filepath.Join(root, "bin", "weir")
 			continue
 		case "mosquitto":
 			program, err := findMosquitto()
