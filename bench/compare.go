@@ -114,11 +114,16 @@ func (c *Comparison) Spread(peer string, m Measure) Spread {
 			values = append(values, v)
 		}
 	}
-	if len(values) == 0 {
+	return SpreadOf(values)
+}
+
+// SpreadOf returns how values came out. It sorts them.
+func SpreadOf(values []float64) Spread {
+	n := len(values)
+	if n == 0 {
 		return Spread{}
 	}
 	slices.Sort(values)
-	n := len(values)
 	return Spread{Median: (values[(n-1)/2] + values[n/2]) / 2, Min: values[0], Max: values[n-1], Count: n}
 }
 

@@ -65,6 +65,23 @@ new, round 2: 2 lost
 	}
 }
 
+func TestMessagesAddUp(t *testing.T) {
+	var one, sum Messages
+	counters := reflect.ValueOf(&one).Elem()
+	for i := range counters.NumField() {
+		if f := counters.Field(i); f.Kind() == reflect.Uint64 {
+			f.SetUint(uint64(i) + 1)
+		}
+	}
+	sum.Add(&one)
+	sum.Add(&one)
+	for i := range counters.NumField() {
+		if f := reflect.ValueOf(sum).Field(i); f.Kind() == reflect.Uint64 && f.Uint() != 2*uint64(i)+2 {
+			t.Errorf("%s: %d, want %d", reflect.TypeOf(sum).Field(i).Name, f.Uint(), 2*i+2)
+		}
+	}
+}
+
 // besideResult is a run with traffic beside something else.
 func besideResult(s Scenario) *Result {
 	return &Result{

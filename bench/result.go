@@ -106,6 +106,20 @@ type Messages struct {
 	Stalls uint64 `json:"stalls"`
 }
 
+// Add adds what o has counted, but for the rate.
+func (m *Messages) Add(o *Messages) {
+	m.Sent += o.Sent
+	m.Received += o.Received
+	m.Lost += o.Lost
+	m.Duplicates += o.Duplicates
+	m.Reordered += o.Reordered
+	m.Refused += o.Refused
+	m.Unacknowledged += o.Unacknowledged
+	m.Unsent += o.Unsent
+	m.Foreign += o.Foreign
+	m.Stalls += o.Stalls
+}
+
 // Perfect reports whether every message arrived once and in order.
 func (m *Messages) Perfect() bool {
 	return m.Lost+m.Duplicates+m.Reordered+m.Refused+m.Unacknowledged+m.Unsent+m.Foreign+m.Stalls == 0

@@ -10,60 +10,17 @@ import (
 	"os/exec"
 	"strconv"
 	"time"
+
+	"github.com/weirmq/weir/bench"
 )
 
 // Bounds of one measurement beside its duration: to connect, again and again in
 // a Storm, and to wait for what is late.
 const overhead = 2 * time.Minute
 
-// Measurement is what the report needs of weir bench --json.
-type Measurement struct {
-	Latency  *Quantiles `json:"latency"`
-	Before   *Quantiles `json:"before"` // of a Storm or an Overload
-	Messages struct {
-		Lost           uint64 `json:"lost"`
-		Duplicates     uint64 `json:"duplicates"`
-		Reordered      uint64 `json:"reordered"`
-		Refused        uint64 `json:"refused"`
-		Unacknowledged uint64 `json:"unacknowledged"`
-		Foreign        uint64 `json:"foreign"`
-		Stalls         uint64 `json:"stalls"`
-	} `json:"messages"`
-	Operations          uint64  `json:"operations"`
-	OperationsPerSecond float64 `json:"operationsPerSecond"`
-	Resumed             uint64  `json:"resumed"`
-	Failures            uint64  `json:"failures"`
-	Server              *struct {
-		CPUPerOperation float64 `json:"cpuPerOperation"` // microseconds
-		RSSPerOperation float64 `json:"rssPerOperation"` // bytes
-		RSSBefore       uint64  `json:"rssBefore"`
-		RSS             uint64  `json:"rss"`
-		PeakRSS         uint64  `json:"peakRSS"`
-	} `json:"server"`
-	Storms []struct {
-		Seconds float64 `json:"seconds"`
-		RSS     uint64  `json:"rss"`
-	} `json:"storms"`
-	Overload *struct {
-		Published uint64  `json:"published"`
-		Taken     uint64  `json:"taken"`
-		Refused   uint64  `json:"refused"`
-		Closed    uint64  `json:"closed"`
-		Dropped   *uint64 `json:"dropped"`
-	} `json:"overload"`
-}
-
-// Quantiles are of latencies.
-type Quantiles struct {
-	P50  time.Duration `json:"p50"`
-	P99  time.Duration `json:"p99"`
-	P999 time.Duration `json:"p999"`
-	Max  time.Duration `json:"max"`
-}
-
 // check reports whether the numbers that a row needs are there, and what they
 // say of themselves.
-func (m *Measurement) check(row *Row) error {
+func check(m *bench.Result, row *Row) error {
 	switch {
 	case m.Operations == 0:
 		return errors.New("weir bench counted nothing at all")
@@ -85,7 +42,7 @@ func (m *Measurement) check(row *Row) error {
 type Result struct {
 	Row Row
 	// Measured is by the name of the Peer, in the order of the turns.
-	Measured map[string][]Measurement
+	Measured map[string][]bench.Result
 	// Failed is why a Peer has fewer numbers than there were rounds, by its
 	// name: the last of the reasons.
 	Failed map[string]error
@@ -113,7 +70,7 @@ type Runner struct {
 // Run measures a row: it starts those of the peers that serve it, measures them
 // in turns, and stops them. The error is that of ctx alone.
 func (r *Runner) Run(ctx context.Context, row Row, peers []*Peer) (*Result, error) {
-	result := &Result{Row: row, Measured: make(map[string][]Measurement), Failed: make(map[string]error), Spent: make(map[string]Spent)}
+	result := &Result{Row: row, Measured: make(map[string][]bench.Result), Failed: make(map[string]error), Spent: make(map[string]Spent)}
 	running := make(map[string]*Running)
 	defer func() {
 		for _, p := range running {
@@ -149,7 +106,7 @@ func (r *Runner) Run(ctx context.Context, row Row, peers []*Peer) (*Result, erro
 // run already, and leaves it there, with two exceptions: after a failure, and
 // where memory is measured, because what a process has taken once it does not
 // take again.
-func (r *Runner) turn(ctx context.Context, result *Result, p *Peer, running map[string]*Running) (m Measurement, err error) {
+func (r *Runner) turn(ctx context.Context, result *Result, p *Peer, running map[string]*Running) (m bench.Result, err error) {
 	row := &result.Row
 	process := running[p.Name]
 	if process == nil {
@@ -216,7 +173,7 @@ func (r *Runner) benchArgs(row *Row, url string, pid int) []string {
 func (r *Runner) storms() int { return 2 * r.Rounds }
 
 // measure runs weir bench once.
-func (r *Runner) measure(ctx context.Context, row *Row, p *Running) (m Measurement, err error) {
+func (r *Runner) measure(ctx context.Context, row *Row, p *Running) (m bench.Result, err error) {
 	ctx, cancel := context.WithTimeout(ctx, r.Warmup+r.length(row.Kind)+overhead)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
@@ -228,7 +185,7 @@ func (r *Runner) measure(ctx context.Context, row *Row, p *Running) (m Measureme
 	if err := json.Unmarshal(stdout.Bytes(), &m); err != nil {
 		return m, fmt.Errorf("weir bench --json: %w", err)
 	}
-	return m, m.check(row)
+	return m, check(&m, row)
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
@@ -236,7 +193,7 @@ func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Mi
 func growth(now, before uint64) float64 { return float64(now) / float64(max(before, 1)) }
 
 // value returns the number that a kind of row is about.
-func (k Kind) value(m *Measurement) float64 {
+func (k Kind) value(m *bench.Result) float64 {
 	switch k {
 	case PerConnection:
 		return m.Server.RSSPerOperation / 1024

@@ -143,6 +143,19 @@ func (s *Setup) write(dir string) error {
 	return nil
 }
 
+// FindMosquitto returns the path of its program. It also looks where Debian has it, which is on the PATH of root
+// only.
+func FindMosquitto() (string, error) {
+	program, err := exec.LookPath("mosquitto")
+	if err == nil {
+		return program, nil
+	}
+	if program, err = exec.LookPath("/usr/sbin/mosquitto"); err == nil {
+		return program, nil
+	}
+	return "", errors.New("mosquitto is not installed: with Debian and Ubuntu, apt-get install --no-install-recommends mosquitto")
+}
+
 // freePort returns a port that nobody listens on. Somebody else may take it
 // before the broker does, and then the broker does not start.
 func freePort() (int, error) {

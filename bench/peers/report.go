@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/weirmq/weir/bench"
 )
 
 // Report is a whole run, ready to be written.
@@ -101,7 +103,7 @@ whatever else should not have been.
 }
 
 // spread returns how a Peer's numbers of a row came out.
-func (r *Result) spread(peer string, value func(*Measurement) float64) Spread {
+func (r *Result) spread(peer string, value func(*bench.Result) float64) Spread {
 	var values []float64
 	for i := range r.Measured[peer] {
 		values = append(values, value(&r.Measured[peer][i]))
@@ -164,19 +166,19 @@ func (r *Result) collecting(peer string) string {
 func (r *Report) latencies(b *strings.Builder, results []*Result) {
 	line(b, "row", "broker", "p50", "p99", "p99.9", "p99 / "+Baseline, "p99.9 / "+Baseline, "GC", "faults")
 	line(b, "---", "---", "---:", "---:", "---:", "---:", "---:", "---:", "---:")
-	p50 := func(m *Measurement) float64 { return milliseconds(m.Latency.P50) }
-	p99 := func(m *Measurement) float64 { return milliseconds(m.Latency.P99) }
-	p999 := func(m *Measurement) float64 { return milliseconds(m.Latency.P999) }
+	p50 := func(m *bench.Result) float64 { return milliseconds(m.Latency.P50) }
+	p99 := func(m *bench.Result) float64 { return milliseconds(m.Latency.P99) }
+	p999 := func(m *bench.Result) float64 { return milliseconds(m.Latency.P999) }
 	for _, result := range results {
 		for _, peer := range r.Peers {
 			if len(result.Measured[peer]) == 0 {
 				continue
 			}
 			cells := []string{result.Row.Name, peer}
-			for _, value := range []func(*Measurement) float64{p50, p99, p999} {
+			for _, value := range []func(*bench.Result) float64{p50, p99, p999} {
 				cells = append(cells, result.spread(peer, value).cell())
 			}
-			for _, value := range []func(*Measurement) float64{p99, p999} {
+			for _, value := range []func(*bench.Result) float64{p99, p999} {
 				ratio, ok := result.spread(peer, value).over(result.spread(Baseline, value))
 				aim := result.Row.Aim
 				if peer != "weir" {
@@ -238,18 +240,20 @@ func (r *Result) faults() string {
 // faultsOf counts what was lost, duplicated, reordered, or otherwise not as it
 // should be, over all rounds.
 func (r *Result) faultsOf(peer string) string {
-	var total [8]uint64
+	var messages bench.Messages
+	var failures uint64
 	for _, m := range r.Measured[peer] {
-		for i, n := range []uint64{m.Messages.Lost, m.Messages.Duplicates, m.Messages.Reordered, m.Messages.Refused,
-			m.Messages.Unacknowledged, m.Messages.Foreign, m.Messages.Stalls, m.Failures} {
-			total[i] += n
+		if m.Messages != nil {
+			messages.Add(m.Messages)
 		}
+		failures += m.Failures
 	}
 	var parts []string
-	for i, name := range []string{"lost", "duplicated", "reordered", "refused", "unacknowledged", "foreign", "stalls", "failed connects"} {
-		if total[i] > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", total[i], name))
-		}
+	if !messages.Perfect() {
+		parts = append(parts, messages.String())
+	}
+	if failures > 0 {
+		parts = append(parts, fmt.Sprintf("%d failed connects", failures))
 	}
 	if len(parts) == 0 {
 		return noFaults

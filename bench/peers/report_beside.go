@@ -3,6 +3,8 @@ package peers
 import (
 	"fmt"
 	"strings"
+
+	"github.com/weirmq/weir/bench"
 )
 
 // loops writes the section of Loops, with a column for each number of them.
@@ -14,7 +16,7 @@ func (r *Report) loops(b *strings.Builder, results []*Result) {
 	}
 	line(b, append(head, "faults")...)
 	line(b, append(rule, "---:")...)
-	rate := func(m *Measurement) float64 { return m.OperationsPerSecond }
+	rate := func(m *bench.Result) float64 { return m.OperationsPerSecond }
 	for _, result := range results {
 		cells := []string{strings.TrimPrefix(result.Row.Name, "loops: ")}
 		for _, peer := range columns {
@@ -27,14 +29,14 @@ func (r *Report) loops(b *strings.Builder, results []*Result) {
 func mebibytes(n uint64) string { return format(float64(n) / (1 << 20)) }
 
 // beside writes what both p50, p99 and the most were before and during.
-func beside(m *Measurement) []string {
-	pair := func(of func(*Quantiles) float64) string {
+func beside(m *bench.Result) []string {
+	pair := func(of func(*bench.LatencySummary) float64) string {
 		return format(of(m.Before)) + " → " + format(of(m.Latency))
 	}
 	return []string{
-		pair(func(q *Quantiles) float64 { return milliseconds(q.P50) }),
-		pair(func(q *Quantiles) float64 { return milliseconds(q.P99) }),
-		pair(func(q *Quantiles) float64 { return milliseconds(q.Max) }),
+		pair(func(q *bench.LatencySummary) float64 { return milliseconds(q.P50) }),
+		pair(func(q *bench.LatencySummary) float64 { return milliseconds(q.P99) }),
+		pair(func(q *bench.LatencySummary) float64 { return milliseconds(q.Max) }),
 	}
 }
 
@@ -42,7 +44,7 @@ func beside(m *Measurement) []string {
 func (r *Report) storms(b *strings.Builder, results []*Result) {
 	line(b, "row", "broker", "all back after, s", "RSS before, MiB", "after each storm", "after / before", "p50, ms", "p99", "max", "GC", "faults")
 	line(b, "---", "---", "---:", "---:", "---", "---:", "---:", "---:", "---:", "---:", "---:")
-	r.each(results, func(result *Result, peer string, m *Measurement) {
+	r.each(results, func(result *Result, peer string, m *bench.Result) {
 		var seconds []float64
 		var memory []string
 		for _, s := range m.Storms {
@@ -59,7 +61,7 @@ func (r *Report) storms(b *strings.Builder, results []*Result) {
 func (r *Report) overloads(b *strings.Builder, results []*Result) {
 	line(b, "row", "broker", "RSS before, MiB", "at most", "published", "taken", "dropped", "refused", "closed", "p50, ms", "p99", "max", "GC", "faults")
 	line(b, "---", "---", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:")
-	r.each(results, func(result *Result, peer string, m *Measurement) {
+	r.each(results, func(result *Result, peer string, m *bench.Result) {
 		o := m.Overload
 		dropped := missing
 		if o.Dropped != nil {
@@ -73,7 +75,7 @@ func (r *Report) overloads(b *strings.Builder, results []*Result) {
 }
 
 // each calls f for what each Peer did in each row.
-func (r *Report) each(results []*Result, f func(*Result, string, *Measurement)) {
+func (r *Report) each(results []*Result, f func(*Result, string, *bench.Result)) {
 	for _, result := range results {
 		for _, peer := range r.Peers {
 			for i := range result.Measured[peer] {

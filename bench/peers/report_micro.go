@@ -74,7 +74,7 @@ func (r *Report) microTable(b *strings.Builder, benchmark string) {
 			if impl != "weir" {
 				cells = append(cells, times(s, weir))
 			}
-			if a := spread(i.Allocs); a.N > 0 {
+			if a := spread(i.Allocs); a.Count > 0 {
 				allocs = append(allocs, fmt.Sprintf("%s %.0f", impl, a.Median))
 			}
 		}

@@ -6,12 +6,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/weirmq/weir/bench"
 )
 
 // measurement returns what weir bench --json says, as far as it counts here.
-func measurement(t *testing.T, text string) Measurement {
+func measurement(t *testing.T, text string) bench.Result {
 	t.Helper()
-	var m Measurement
+	var m bench.Result
 	if err := json.Unmarshal([]byte(text), &m); err != nil {
 		t.Fatal(err)
 	}
@@ -20,14 +22,14 @@ func measurement(t *testing.T, text string) Measurement {
 
 // testReport has a row of each kind.
 func testReport(t *testing.T) *Report {
-	cpu := func(values ...string) (list []Measurement) {
+	cpu := func(values ...string) (list []bench.Result) {
 		for _, value := range values {
 			list = append(list, measurement(t, `{"operations": 10, "server": {"cpuPerOperation": `+value+`}}`))
 		}
 		return list
 	}
-	latency := func(p50, p99, p999 string) []Measurement {
-		return []Measurement{measurement(t, `{"operations": 10, "server": {}, "latency": {"p50": `+p50+`, "p99": `+p99+`, "p999": `+p999+`}}`)}
+	latency := func(p50, p99, p999 string) []bench.Result {
+		return []bench.Result{measurement(t, `{"operations": 10, "server": {}, "latency": {"p50": `+p50+`, "p99": `+p99+`, "p999": `+p999+`}}`)}
 	}
 	row := func(kind Kind, name string) Row {
 		return Row{Name: name, Kind: kind, Aim: 0.065}
@@ -40,33 +42,33 @@ func testReport(t *testing.T) *Report {
 		Rounds: 3, Duration: 2 * time.Second, Warmup: time.Second, Took: 7 * time.Minute,
 		Peers: []string{"floor", "mosquitto", "mochi", "weir", "weir, 1 loop", "weir, 2 loops"},
 		Results: []*Result{
-			{Row: row(PerMessage, "met"), Measured: map[string][]Measurement{
+			{Row: row(PerMessage, "met"), Measured: map[string][]bench.Result{
 				"floor": cpu("0.2"), "mosquitto": cpu("10", "9.5", "12.25"), "mochi": cpu("7", "8"), "weir": cpu("0.6", "0.5", "0.55"),
 			}, Spent: map[string]Spent{"mosquitto": {time.Minute, 0}, "mochi": {time.Minute, time.Second}, "weir": {2 * time.Second, 25 * time.Millisecond}}},
-			{Row: row(PerMessage, "met by a hair"), Measured: map[string][]Measurement{"mosquitto": cpu("10"), "weir": cpu("0.6504")}},
-			{Row: row(PerMessage, "missed"), Measured: map[string][]Measurement{
+			{Row: row(PerMessage, "met by a hair"), Measured: map[string][]bench.Result{"mosquitto": cpu("10"), "weir": cpu("0.6504")}},
+			{Row: row(PerMessage, "missed"), Measured: map[string][]bench.Result{
 				"mosquitto": cpu("10"), "weir": cpu("0.66"),
 				"mochi": {measurement(t, `{"operations": 10, "server": {"cpuPerOperation": 101.6}, "messages": {"lost": 3, "reordered": 1}}`)},
 			}, Failed: map[string]error{"mochi": errors.New("round 2: weir bench: exit status 1:\nno message arrives")}},
-			{Row: row(PerConnect, "connect"), Measured: map[string][]Measurement{"mosquitto": cpu("51"), "weir": nil},
+			{Row: row(PerConnect, "connect"), Measured: map[string][]bench.Result{"mosquitto": cpu("51"), "weir": nil},
 				Failed: map[string]error{"weir": errors.New("round 1: weir does not answer")}},
-			{Row: row(PerConnection, "idle"), Measured: map[string][]Measurement{
+			{Row: row(PerConnection, "idle"), Measured: map[string][]bench.Result{
 				"mosquitto": {measurement(t, `{"operations": 10, "server": {"rssPerOperation": 2048}}`)},
 				"weir":      {measurement(t, `{"operations": 10, "server": {"rssPerOperation": 1024}}`)},
 			}},
-			{Row: Row{Name: "steady", Kind: Latency, Aim: 1}, Measured: map[string][]Measurement{
+			{Row: Row{Name: "steady", Kind: Latency, Aim: 1}, Measured: map[string][]bench.Result{
 				"mosquitto": latency("100000", "200000", "400000"), "weir": latency("90000", "100000", "500000"),
 			}, Spent: map[string]Spent{"weir": {time.Second, time.Second / 10}}},
-			{Row: Row{Name: "resumed", Kind: PerConnect}, Measured: map[string][]Measurement{"mosquitto": cpu("50"), "weir": cpu("60")}},
-			{Row: Row{Name: "loops: pairs", Kind: Loops}, Measured: map[string][]Measurement{
+			{Row: Row{Name: "resumed", Kind: PerConnect}, Measured: map[string][]bench.Result{"mosquitto": cpu("50"), "weir": cpu("60")}},
+			{Row: Row{Name: "loops: pairs", Kind: Loops}, Measured: map[string][]bench.Result{
 				"weir, 1 loop":  {measurement(t, `{"operations": 10, "operationsPerSecond": 1000, "server": {"cpuPerOperation": 0.5}}`)},
 				"weir, 2 loops": {measurement(t, `{"operations": 10, "operationsPerSecond": 1500, "server": {"cpuPerOperation": 0.6}}`)},
 			}, Spent: map[string]Spent{"weir, 1 loop": {time.Second, time.Millisecond}}},
-			{Row: Row{Name: "storm: of some", Kind: Storm}, Measured: map[string][]Measurement{
+			{Row: Row{Name: "storm: of some", Kind: Storm}, Measured: map[string][]bench.Result{
 				"weir": {measurement(t, `{"operations": 10, "server": {"rssBefore": 1048576, "rss": 1572864}, "before": {"p50": 1000, "p99": 2000, "max": 3000},
 					"latency": {"p50": 4000000, "p99": 5000000, "max": 6000000}, "storms": [{"seconds": 0.5, "rss": 1048576}, {"seconds": 1.5, "rss": 1572864}]}`)},
 			}},
-			{Row: Row{Name: "overload: of some", Kind: Overload}, Measured: map[string][]Measurement{
+			{Row: Row{Name: "overload: of some", Kind: Overload}, Measured: map[string][]bench.Result{
 				"mosquitto": {measurement(t, `{"operations": 10, "server": {"rssBefore": 1048576, "peakRSS": 3145728}, "before": {}, "latency": {},
 					"overload": {"published": 200, "taken": 100, "dropped": 50}}`)},
 				"weir": {measurement(t, `{"operations": 10, "server": {"rssBefore": 1048576, "peakRSS": 2097152}, "before": {}, "latency": {},
@@ -117,7 +119,7 @@ func TestMeasurementIsCheckedForWhatItsRowNeeds(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			m := measurement(t, row.text)
-			if err := m.check(&Row{Kind: row.kind, Bench: row.bench}); (err == nil) != row.ok {
+			if err := check(&m, &Row{Kind: row.kind, Bench: row.bench}); (err == nil) != row.ok {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -143,7 +145,7 @@ func TestSpreadIsMedianAndRange(t *testing.T) {
 			}
 		})
 	}
-	if _, ok := (Spread{Median: 1, N: 1}).over(Spread{N: 3}); ok {
+	if _, ok := (Spread{Median: 1, Count: 1}).over(Spread{Count: 3}); ok {
 		t.Error("there is a ratio to nothing")
 	}
 }

@@ -1,32 +1,23 @@
 package peers
 
 import (
-	"slices"
 	"strconv"
+
+	"github.com/weirmq/weir/bench"
 )
 
-// Spread is how a number came out over the rounds.
-type Spread struct {
-	Median, Min, Max float64
-	N                int // 0: not measured
-}
+// Spread is how a number came out over the rounds, as cells of a table.
+type Spread bench.Spread
 
 // spread returns the Spread of values, which it sorts.
-func spread(values []float64) Spread {
-	n := len(values)
-	if n == 0 {
-		return Spread{}
-	}
-	slices.Sort(values)
-	return Spread{Median: (values[(n-1)/2] + values[n/2]) / 2, Min: values[0], Max: values[n-1], N: n}
-}
+func spread(values []float64) Spread { return Spread(bench.SpreadOf(values)) }
 
 // missing stands where a broker has no number.
 const missing = "–"
 
 // cell writes the median, and the range if there is one.
 func (s Spread) cell() string {
-	switch s.N {
+	switch s.Count {
 	case 0:
 		return missing
 	case 1:
@@ -37,7 +28,7 @@ func (s Spread) cell() string {
 
 // over returns the ratio of two medians, and whether there is one.
 func (s Spread) over(base Spread) (float64, bool) {
-	if s.N == 0 || base.N == 0 || base.Median == 0 {
+	if s.Count == 0 || base.Count == 0 || base.Median == 0 {
 		return 0, false
 	}
 	return s.Median / base.Median, true

@@ -203,7 +203,7 @@ func build(ctx context.Context, root, dir string, chosen []*peers.Peer) (map[str
 			programs["weir"] = filepath.Join(root, "bin", "weir")
 			continue
 		case "mosquitto":
-			program, err := findMosquitto()
+			program, err := peers.FindMosquitto()
 			if err != nil {
 				return nil, err
 			}
@@ -220,19 +220,6 @@ func build(ctx context.Context, root, dir string, chosen []*peers.Peer) (map[str
 		}
 	}
 	return programs, nil
-}
-
-// findMosquitto also looks where Debian has it, which is on the PATH of root
-// only.
-func findMosquitto() (string, error) {
-	program, err := exec.LookPath("mosquitto")
-	if err == nil {
-		return program, nil
-	}
-	if program, err = exec.LookPath("/usr/sbin/mosquitto"); err == nil {
-		return program, nil
-	}
-	return "", errors.New("mosquitto is not installed: with Debian and Ubuntu, apt-get install --no-install-recommends mosquitto")
 }
 
 func goCommand(ctx context.Context, stdout *os.File, args ...string) error {
