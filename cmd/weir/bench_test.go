@@ -59,6 +59,13 @@ func TestBenchPrintsWhatItIsAskedFor(t *testing.T) {
 	}
 	writeTestFile(t, "run.json", []byte(one.stdout))
 
+	storms := bencher("reconnect", "--broker", address, "--connections", "5", "--dropped", "3", "--storms", "2", "--quiet")
+	for _, want := range []string{"3 of 5 others dropped", "6 in 2 storms", "before      p50 "} {
+		if !strings.Contains(storms.stdout, want) {
+			t.Errorf("%q is not in\n%s", want, storms.stdout)
+		}
+	}
+
 	peers := []string{"--peer", "one=" + address, "--peer", "two=" + address + "," + fmt.Sprint(os.Getpid()), "--rounds", "2"}
 	turns := bencher(append([]string{"compare", "pairs", "--baseline", "two", "--markdown"}, peers...)...)
 	if !strings.Contains(turns.stdout, "| broker CPU | us/op | two |") || !strings.Contains(turns.stdout, "| range | of two |") ||
