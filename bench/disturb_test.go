@@ -58,7 +58,8 @@ func TestReconnectDropsAndReconnectsAsOftenAsItSays(t *testing.T) {
 func TestOverloadCountsWhatTheBrokerDrops(t *testing.T) {
 	for _, qos := range []codec.QoS{codec.QoS1, codec.QoS2} {
 		e, c := plainBroker(t, bench.Overload, engine.Limits{Inflight: 5, QueuedMessages: 10})
-		c.QoS, c.Take, c.Duration = qos, 500, 200*time.Millisecond
+		// The others' queues are as short: at this rate they last for seconds.
+		c.QoS, c.Rate, c.Take, c.Duration = qos, 20, 500, 200*time.Millisecond
 		r := mustRun(t, c)
 		for r.Overload.Dropped != nil && *r.Overload.Dropped == 0 && c.Duration < time.Minute {
 			c.Duration *= 4 // a machine that is busy publishes less than was asked for
