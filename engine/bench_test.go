@@ -11,20 +11,26 @@ import (
 func connectClient(t testing.TB, m *memoryReactor, p *port, id string, v codec.Version) *memoryConn {
 	t.Helper()
 	mc := m.dial(p)
+	connectOn(t, mc, id, v)
+	return mc
+}
+
+// connectOn gets a connection that is open accepted.
+func connectOn(t testing.TB, mc *memoryConn, id string, v codec.Version) {
+	t.Helper()
 	mc.send(codec.AppendConnect(nil, &codec.Connect{Version: v, ClientID: []byte(id), CleanStart: true}))
-	m.settle()
-	f, size, err := codec.ReadFrame(mc.take(), 0)
+	mc.m.settle()
+	f, size, err := codec.ReadFrame(mc.read(), 0)
 	if err != nil || size == 0 || f.Type != codec.TypeConnack {
 		t.Fatalf("%s: no CONNACK: %v %v", id, f.Type, err)
 	}
-	return mc
 }
 
 func subscribeClient(t testing.TB, m *memoryReactor, mc *memoryConn, v codec.Version, filter string, qos codec.QoS) {
 	t.Helper()
 	mc.send(codec.AppendSubscribe(nil, v, &codec.Subscribe{PacketID: 1, Subscriptions: []codec.Subscription{{TopicFilter: []byte(filter), QoS: qos}}}))
 	m.settle()
-	if f, _, err := codec.ReadFrame(mc.take(), 0); err != nil || f.Type != codec.TypeSuback {
+	if f, _, err := codec.ReadFrame(mc.read(), 0); err != nil || f.Type != codec.TypeSuback {
 		t.Fatalf("no SUBACK: %v %v", f.Type, err)
 	}
 }
@@ -39,6 +45,8 @@ type runConfig struct {
 	receivers int    // of each message
 	topics    int    // that are published to in turn
 	policy    string // as in conversations; "": none
+	// tls is the version of TLS that all of them speak; 0: none.
+	tls uint16
 }
 
 // engineRun is a window of PUBLISH packets in and out through the whole
@@ -62,9 +70,17 @@ func newEngineRun(t testing.TB, c runConfig) *engineRun {
 	if c.policy != "" {
 		p.policy.Store(newPolicy(&Listener{Authenticator: testAuthenticator, Authorizer: compilePolicy(t, c.policy)}))
 	}
-	r := &engineRun{runConfig: c, m: m, pub: connectClient(t, m, p, "pub", c.version)}
+	connect := func(id string) *memoryConn {
+		if c.tls == 0 {
+			return connectClient(t, m, p, id, c.version)
+		}
+		mc := dialTLS(t, m, p, c.tls)
+		connectOn(t, mc, id, c.version)
+		return mc
+	}
+	r := &engineRun{runConfig: c, m: m, pub: connect("pub")}
 	for i := range c.receivers {
-		sub := connectClient(t, m, p, fmt.Sprint("sub", i), c.version)
+		sub := connect(fmt.Sprint("sub", i))
 		subscribeClient(t, m, sub, c.version, "bench/+", c.qos)
 		sub.toPeer = make([]byte, 0, 1<<16)
 		r.subs = append(r.subs, sub)
@@ -104,7 +120,7 @@ func (r *engineRun) once(t testing.TB) {
 func (r *engineRun) answer(t testing.TB, mc *memoryConn) (messages int) {
 	for len(mc.toPeer) > 0 {
 		r.acks = r.acks[:0]
-		for out := mc.toPeer; len(out) > 0; {
+		for out := mc.read(); len(out) > 0; {
 			f, size, err := codec.ReadFrame(out, 0)
 			if err != nil || size == 0 || size > len(out) {
 				t.Fatalf("unreadable output: %v", err)
@@ -115,7 +131,6 @@ func (r *engineRun) answer(t testing.TB, mc *memoryConn) (messages int) {
 			r.acks = r.appendAnswer(r.acks, f, out[:size])
 			out = out[size:]
 		}
-		mc.toPeer = mc.toPeer[:0]
 		if len(r.acks) > 0 {
 			mc.send(r.acks)
 			r.m.settle()

@@ -218,13 +218,18 @@ type memoryConn struct {
 	window int
 	stuck  []byte
 	closed bool
-	moving bool // on its way to another loop
+	moving bool        // on its way to another loop
+	sealed *sealedPeer // nil: the peer speaks without TLS
 }
 
 // dial opens a connection to a port, on loops in turn.
-func (m *memoryReactor) dial(p *port) *memoryConn {
-	mc := &memoryConn{m: m, window: 1 << 60}
-	mc.conn = newConn(p, mc, nil)
+func (m *memoryReactor) dial(p *port) *memoryConn { return m.dialSealed(p, nil, nil) }
+
+// dialSealed is dial for a peer that speaks TLS, where server is the engine's
+// end of what the handshake has agreed on.
+func (m *memoryReactor) dialSealed(p *port, peer *sealedPeer, server *tlsstate.Conn) *memoryConn {
+	mc := &memoryConn{m: m, window: 1 << 60, sealed: peer}
+	mc.conn = newConn(p, mc, server)
 	l := m.loops[m.nextTo%len(m.loops)]
 	m.nextTo++
 	p.engine.connections.Add(1)
@@ -237,6 +242,9 @@ func (m *memoryReactor) dial(p *port) *memoryConn {
 func (mc *memoryConn) send(b []byte) {
 	if mc.closed {
 		return
+	}
+	if mc.sealed != nil {
+		b = mc.sealed.seal(b)
 	}
 	if invariants {
 		b = bytes.Clone(b)
@@ -257,6 +265,17 @@ func (mc *memoryConn) drop() {
 func (mc *memoryConn) take() []byte {
 	b := mc.toPeer
 	mc.toPeer = nil
+	return b
+}
+
+// read is take for a peer that is done with the bytes before the engine writes
+// again, and knows TLS.
+func (mc *memoryConn) read() []byte {
+	b := mc.toPeer
+	mc.toPeer = mc.toPeer[:0]
+	if mc.sealed != nil {
+		b = mc.sealed.open(b)
+	}
 	return b
 }
 
