@@ -1,10 +1,12 @@
 package main
 
 import (
+	"log/slog"
 	"os"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"time"
 )
 
 // Go collects garbage when the heap has doubled, but not below 4 MiB. For a
@@ -12,26 +14,36 @@ import (
 // and go fill the difference, and too late when it is large, where most of the
 // heap is Clients that stay: half of the memory would wait to be filled.
 const (
-	// leastGrowth is how much a small heap may grow.
-	leastGrowth = 16 << 20
+	// mostGrowth is how much a small heap may grow.
+	mostGrowth = 16 << 20
+	// growthShare is the part of a memory limit that it may grow by at most, so
+	// that a small gateway has the rest for its Clients.
+	growthShare = 8
 	// largePercent is by how much a large one may.
 	largePercent = 50
-	// smallPercent is for the smallest. With it the runtime's own minimum, 4 MiB
-	// at 100 %, becomes leastGrowth.
-	smallPercent = 400
+	// runtimeLeast is the runtime's own least growth, at 100 %.
+	runtimeLeast = 4 << 20
 )
 
-// paceGC has garbage collected when the heap has grown by what suits its size.
-// An operator who has set GOGC or GOMEMLIMIT knows better.
-func paceGC() {
-	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
+// paceGC has garbage collected when the heap has grown by what suits its size
+// and the limit, which is 0 if there is none. An operator who has
+// set GOGC, or GOMEMLIMIT and no limit, knows better.
+func paceGC(limit amount, logger *slog.Logger) {
+	growth := uint64(mostGrowth)
+	if limit > 0 {
+		debug.SetMemoryLimit(int64(limit))
+		growth = min(growth, uint64(limit)/growthShare)
+		watch := newLimitWatch(limit, logger)
+		afterEachGC(watch.look)
+	}
+	if os.Getenv("GOGC") != "" || limit == 0 && os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	set := 0
 	afterEachGC(func() {
 		metrics.Read(live)
-		if percent := gcPercent(live[0].Value.Uint64()); percent != set {
+		if percent := gcPercent(live[0].Value.Uint64(), growth); percent != set {
 			set = percent
 			debug.SetGCPercent(percent)
 		}
@@ -39,13 +51,63 @@ func paceGC() {
 }
 
 // gcPercent returns by how many percent a heap with so many bytes in use may
-// grow, in steps so that it seldom changes.
-func gcPercent(live uint64) int {
+// grow, in steps so that it seldom changes. A small one may by growth bytes.
+func gcPercent(live, growth uint64) int {
 	const step = 10
-	if live < leastGrowth*100/smallPercent {
-		return smallPercent
+	if live < runtimeLeast {
+		return int(growth * 100 / runtimeLeast)
 	}
-	return max(int(leastGrowth*100/live)/step*step, largePercent)
+	return max(int(growth*100/live)/step*step, largePercent)
+}
+
+// limitWatch says so when the memory limit is too small for what the broker
+// holds. The runtime then exceeds it, rather than spend more than half of the
+// processors' time on collecting garbage.
+type limitWatch struct {
+	limit   amount
+	logger  *slog.Logger
+	samples []metrics.Sample
+	told    time.Time
+}
+
+// tellLimit is how often it says so at most.
+const tellLimit = time.Minute
+
+func newLimitWatch(limit amount, logger *slog.Logger) *limitWatch {
+	w := &limitWatch{limit: limit, logger: logger}
+	for _, name := range []string{
+		"/gc/heap/live:bytes", "/memory/classes/total:bytes", // and of that, not:
+		"/memory/classes/heap/released:bytes", "/memory/classes/heap/free:bytes",
+		"/memory/classes/heap/objects:bytes", "/memory/classes/heap/unused:bytes",
+	} {
+		w.samples = append(w.samples, metrics.Sample{Name: name})
+	}
+	return w
+}
+
+// look is called after a garbage collection: what is left is what is needed,
+// together with stacks and what else is not heap.
+func (w *limitWatch) look() {
+	metrics.Read(w.samples)
+	needed := int64(0)
+	for i, s := range w.samples {
+		if n := int64(s.Value.Uint64()); i < 2 {
+			needed += n
+		} else {
+			needed -= n
+		}
+	}
+	w.note(amount(needed), time.Now())
+}
+
+func (w *limitWatch) note(needed amount, now time.Time) {
+	if needed <= w.limit || !w.told.IsZero() && now.Sub(w.told) < tellLimit {
+		return
+	}
+	w.told = now
+	// Not here: a log may block, and finalizers wait for this.
+	go w.logger.Warn("the memory limit is too small for what the broker holds, so it takes more, and CPU time for collecting garbage",
+		"limit", w.limit.String(), "holds", ((needed + 1<<20 - 1) >> 20 << 20).String())
 }
 
 // afterEachGC calls f on a goroutine of the runtime's, now and after each

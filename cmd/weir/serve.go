@@ -28,6 +28,7 @@ var logLevels = []string{"debug", "info", "warn", "error"}
 type serving struct {
 	level, format string
 	loops         int
+	memoryLimit   amount
 }
 
 func (s *serving) flags(c *cobra.Command) {
@@ -35,9 +36,11 @@ func (s *serving) flags(c *cobra.Command) {
 	f.StringVar(&s.level, "log-level", "info", "the least severe `level` that is logged: "+strings.Join(logLevels, ", "))
 	f.StringVar(&s.format, "log-format", logText, "the `format` of the log: text or json")
 	f.IntVar(&s.loops, "loops", 0, "the `number` of event loops (default one for each processor)")
+	f.Var(&s.memoryLimit, "memory-limit", "the `amount` of memory to stay below, such as 64Mi (default no limit)")
 	complete(c, "log-level", cobra.FixedCompletions(logLevels, cobra.ShellCompDirectiveNoFileComp))
 	complete(c, "log-format", cobra.FixedCompletions([]string{logText, logJSON}, cobra.ShellCompDirectiveNoFileComp))
 	complete(c, "loops", cobra.NoFileCompletions)
+	complete(c, "memory-limit", cobra.NoFileCompletions)
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -50,7 +53,13 @@ directory while it changes. Ports with an error in what they refer to stay close
 and say why in the log; a port whose server certificate is missing waits for it.
 
 SIGTERM or SIGINT ends it: connections are closed once what waits for them has
-been written. A second signal ends it at once.`,
+been written. A second signal ends it at once.
+
+A memory limit is for a gateway that has little. Garbage is collected earlier the
+closer memory comes to it. It is no fence: where Clients and their messages need
+more, memory exceeds it, collecting takes up to half of the CPU time, and the log
+says so. What Clients may make the broker hold is bounded by the limits of kind
+Broker.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			logger, err := s.logger(a.stderr)
@@ -115,7 +124,7 @@ func (s *serving) serve(ctx context.Context, dir string, logger *slog.Logger) er
 	if err != nil {
 		return err
 	}
-	paceGC()
+	paceGC(s.memoryLimit, logger)
 	controller := resource.NewController(dir, eng, logger)
 	controller.Adopt(snapshot, problems)
 	return together(ctx, eng.Run, controller.Run, giveBack)
