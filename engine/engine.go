@@ -52,6 +52,7 @@ type Engine struct {
 	background context.Context
 	stop       context.CancelFunc
 	goroutines sync.WaitGroup
+	handshakes handshakes
 
 	internal *port // of the Server's own connections
 
@@ -120,6 +121,7 @@ func newEngine(o Options) *Engine {
 	e.retained.held = &e.held
 	e.held.init(&e.limits, o.Loops)
 	e.events.init(e)
+	e.handshakes.init(e)
 	e.internal = &port{engine: e, name: "internal"}
 	e.internal.policy.Store(new(policy))
 	for i := range o.Loops {

@@ -144,7 +144,7 @@ func (p *port) take(nc net.Conn) {
 	case p.tls.Load() == nil:
 		p.enroll(nc, nil)
 	default:
-		p.handshake(nc)
+		p.engine.handshakes.start(handshake{p, nc})
 	}
 }
 
@@ -178,22 +178,6 @@ func (p *port) gone() {
 func (p *port) setBounds(l *Listener) {
 	p.maximum.Store(int64(l.MaximumConnections))
 	p.pace.setRate(l.ConnectRate, time.Now())
-}
-
-// handshake runs the TLS handshake on a goroutine of its own; tlsstate bounds
-// how many of them do anything at a time.
-func (p *port) handshake(nc net.Conn) {
-	e := p.engine
-	e.goroutines.Go(func() {
-		defer e.containGoroutine()
-		t, err := e.handshaker.Handshake(e.background, p.tls.Load().server, nc)
-		if err != nil {
-			p.refuse(nc, handshakeReason(err), err.Error())
-			return
-		}
-		p.warm(t)
-		p.enroll(nc, t)
-	})
 }
 
 // warm does the certificate's part of authentication here, so that the loop

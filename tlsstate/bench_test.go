@@ -217,6 +217,50 @@ func timedHandshake(tb testing.TB, h *Handshaker, s *Server, config *tls.Config)
 	return c, took
 }
 
+// BenchmarkHandshakeGoroutine compares a goroutine for each handshake with one
+// that stays, and so keeps the stack that it has grown, by what the server's
+// side takes of the processor.
+func BenchmarkHandshakeGoroutine(b *testing.B) {
+	w := newWorld(b)
+	for _, mutual := range []bool{false, true} {
+		mode, config := NotRequested, w.clientConfig(tls.VersionTLS13)
+		if mutual {
+			mode, config = Required, w.clientConfig(tls.VersionTLS13, w.client)
+		}
+		for _, kept := range []bool{false, true} {
+			b.Run(fmt.Sprintf("auth=%s/kept=%t", authName(mutual), kept), func(b *testing.B) {
+				s, h := newServer(b, w.config(mode)), NewHandshaker(Limits{})
+				var took time.Duration
+				next, done := make(chan bool), make(chan bool)
+				work := func() {
+					runtime.LockOSThread()
+					defer runtime.UnlockOSThread()
+					for range next {
+						_, cpu := timedHandshake(b, h, s, config)
+						took += cpu
+						done <- true
+						if !kept {
+							return
+						}
+					}
+				}
+				if kept {
+					go work()
+				}
+				for b.Loop() {
+					if !kept {
+						go work()
+					}
+					next <- true
+					<-done
+				}
+				close(next)
+				b.ReportMetric(float64(took.Nanoseconds())/1e3/float64(b.N), "server-us/op")
+			})
+		}
+	}
+}
+
 // oneSession is a cache that always has the same session, or none.
 type oneSession struct{ session *tls.ClientSessionState }
 
