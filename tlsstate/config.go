@@ -175,6 +175,35 @@ func (c *Config) verify(presented []*x509.Certificate) ([][]*x509.Certificate, e
 	return chains, nil
 }
 
+// uphold reports whether chains that were verified once, of which there must be
+// one, would be now: each ends at a trust anchor, and nothing in it has expired.
+// Signatures do not change.
+func (c *Config) uphold(chains [][]*x509.Certificate) bool {
+	now := c.now()
+	for _, chain := range chains {
+		for _, cert := range chain {
+			if now.Before(cert.NotBefore) || now.After(cert.NotAfter) {
+				return false
+			}
+		}
+		if !c.anchors(chain[len(chain)-1], now) {
+			return false
+		}
+	}
+	return len(chains) > 0
+}
+
+// anchors reports whether cert is one of the ClientCAs. A CertPool does not say
+// so, but the chain of what is in it is that alone.
+func (c *Config) anchors(cert *x509.Certificate, now time.Time) bool {
+	chains, err := cert.Verify(x509.VerifyOptions{
+		Roots:       c.ClientCAs,
+		CurrentTime: now,
+		KeyUsages:   []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	})
+	return err == nil && len(chains) == 1 && len(chains[0]) == 1
+}
+
 // forClient translates c, which Check has passed, for crypto/tls.
 func (c *Config) forClient() *tls.Config {
 	certificates := make([]tls.Certificate, len(c.Certificates))

@@ -37,8 +37,10 @@ func newPeer(state *tls.ConnectionState, config *Config) (*Peer, error) {
 	}
 	// crypto/tls resumes a session when any of its chains still holds, and then
 	// reports all of them, also those to a CA that is trusted no more. Names
-	// and attributes must not be read from such a chain, so build them anew.
-	if state.DidResume && len(p.Presented) > 0 && config.ClientCertificates.verified() {
+	// and attributes must not be read from such a chain, so then build them
+	// anew. Not when all of them hold, as they do but for a change of CAs: that
+	// would be the verification of signatures that resuming is to spare.
+	if state.DidResume && len(p.Presented) > 0 && config.ClientCertificates.verified() && !config.uphold(p.Chains) {
 		var err error
 		if p.Chains, err = config.verify(p.Presented); err != nil {
 			return nil, err
