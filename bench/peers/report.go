@@ -28,7 +28,7 @@ var sections = []struct {
 	title, text string
 }{
 	{PerMessage, "CPU per delivered message", "Microseconds of the broker's CPU time for each message that a Subscriber received. `w32`: 32 messages of each Publisher are on\ntheir way at any time; `w1`: one, so that each message comes alone."},
-	{PerConnect, "CPU per connect and disconnect", "Microseconds of the broker's CPU time, eight Clients at a time. TLS handshakes are full ones, unless they\nare said to resume a session: by a ticket, and in TLS 1.3 with a new key exchange."},
+	{PerConnect, "CPU per connect and disconnect", "Microseconds of the broker's CPU time, eight Clients at a time. TLS handshakes are full ones with X25519,\nunless they are said to resume a session, which in TLS 1.3 takes a ticket and the key exchange as well, or to use X25519MLKEM768, which\nClients that have it prefer and not every broker has."},
 	{PerConnection, "Memory per idle connection", "KiB of resident memory that each connection adds."},
 	{Latency, "Latency at a fixed rate", "Milliseconds from when a message was to be sent until it was received. The generator shares the cores with the broker."},
 	{Loops, "Event loops", "Weir alone, with one event loop and with two: microseconds of CPU time for each delivered message, and how many a second arrive. The\ngenerator, which is one thread, shares the cores with the loops."},

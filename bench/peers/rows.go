@@ -78,11 +78,11 @@ var Rows = []Row{
 	{"mutual TLS and 200 access rules, 50 pairs, QoS 1, w1", PerMessage, MutualTLS, pairs("1", "64", "1"), 0.75, false},
 
 	{"connect and disconnect, plain", PerConnect, Plain, []string{"storm", "--connections", "8"}, 0.75, false},
-	{"connect and disconnect, TLS 1.3", PerConnect, TLS, []string{"storm", "--connections", "8"}, 0.85, false},
-	{"connect and disconnect, mutual TLS and 200 access rules", PerConnect, MutualTLS, []string{"storm", "--connections", "8"}, 0.70, false},
-
-	{"connect and disconnect, TLS 1.3, resumed", PerConnect, TLS, []string{"storm", "--connections", "8", "--resume"}, 0, false},
-	{"connect and disconnect, mutual TLS and 200 access rules, resumed", PerConnect, MutualTLS, []string{"storm", "--connections", "8", "--resume"}, 0, false},
+	{"connect and disconnect, TLS 1.3", PerConnect, TLS, handshakes("X25519"), 0.85, false},
+	{"connect and disconnect, mutual TLS and 200 access rules", PerConnect, MutualTLS, handshakes("X25519"), 0.70, false},
+	{"connect and disconnect, TLS 1.3, resumed", PerConnect, TLS, handshakes("X25519", "--resume"), 0, false},
+	{"connect and disconnect, mutual TLS and 200 access rules, resumed", PerConnect, MutualTLS, handshakes("X25519", "--resume"), 0, false},
+	{"connect and disconnect, TLS 1.3, post-quantum", PerConnect, TLS, handshakes("X25519MLKEM768"), 0, false},
 
 	{"idle connection with a Subscription, plain", PerConnection, Plain, []string{"idle", "--connections", "5000"}, 1.0, false},
 	{"idle connection with a Subscription, TLS 1.3", PerConnection, TLS, []string{"idle", "--connections", "2000"}, 0.9, false},
@@ -108,9 +108,18 @@ func fan(scenario, publishers, subscribers, qos, window string) []string {
 	return []string{scenario, "--publishers", publishers, "--subscribers", subscribers, "--qos", qos, "--window", window}
 }
 
+// handshakes leaves brokers no choice of a key exchange, which costs more than
+// all the rest of a connection.
+func handshakes(exchange string, more ...string) []string {
+	return append([]string{"storm", "--connections", "8", "--key-exchange", exchange}, more...)
+}
+
 func rate(qos, messages string) []string {
 	return []string{"latency", "--pairs", "50", "--qos", qos, "--rate", messages}
 }
+
+// postQuantum reports whether the row's TLS handshakes are to be.
+func (r *Row) postQuantum() bool { return slices.Contains(r.Bench, "X25519MLKEM768") }
 
 // Serves reports whether a Peer can be measured in this row.
 func (r *Row) Serves(p *Peer) bool {
@@ -119,6 +128,8 @@ func (r *Row) Serves(p *Peer) bool {
 		return r.Kind == Loops && p.Loops > 0
 	case p.FloorOnly:
 		return r.Floor
+	case r.postQuantum():
+		return p.Name == "weir" // what the baseline has is of an OpenSSL without it
 	case r.Kind.once() || r.resumes():
 		// They have no aim that would be worth everybody's minutes.
 		return p.Name == Baseline || p.Name == "weir"

@@ -11,6 +11,7 @@ import (
 	"io"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -114,6 +115,7 @@ type benching struct {
 	cert, key    string
 	insecure     bool
 	resume       bool
+	keyExchange  string
 	passwordFile string
 	json, quiet  bool
 
@@ -183,6 +185,8 @@ func (b *benching) flags(c *cobra.Command) {
 	f.StringVar(&b.key, "key", "", "the `file` with its private key, in PEM")
 	f.BoolVar(&b.insecure, "insecure", false, "trust any certificate of the broker")
 	if scenario == bench.Storm {
+		f.StringVar(&b.keyExchange, "key-exchange", "", "the one key `exchange` to offer in TLS: "+strings.Join(keyExchangeNames(), ", ")+" (default Go's, X25519MLKEM768 first)")
+		complete(c, "key-exchange", cobra.FixedCompletions(keyExchangeNames(), cobra.ShellCompDirectiveNoFileComp))
 		f.BoolVar(&b.resume, "resume", false, "resume TLS sessions, where each connect is a full handshake otherwise")
 	}
 	f.StringVar(&d.UserName, "username", "", "the User `Name`")
@@ -240,6 +244,17 @@ func flagError(scenario bench.Scenario, err error) error {
 	return usagef("--%s %v", flag, mistake.Err)
 }
 
+// keyExchanges are those that brokers are compared by: what one spends on them
+// is mostly a matter of which it is.
+var keyExchanges = []tls.CurveID{tls.X25519, tls.CurveP256, tls.X25519MLKEM768}
+
+func keyExchangeNames() (names []string) {
+	for _, id := range keyExchanges {
+		names = append(names, id.String())
+	}
+	return names
+}
+
 // credentials reads the files that say who the Clients are and whom they trust.
 func (b *benching) credentials() error {
 	d := &b.config
@@ -264,6 +279,13 @@ func (b *benching) credentials() error {
 			return fmt.Errorf("--cert %s and --key %s: %w", b.cert, b.key, err)
 		}
 		d.TLS.Certificates = []tls.Certificate{pair}
+	}
+	if b.keyExchange != "" {
+		i := slices.IndexFunc(keyExchanges, func(id tls.CurveID) bool { return strings.EqualFold(id.String(), b.keyExchange) })
+		if i < 0 {
+			return usagef("--key-exchange %s: write one of %s", b.keyExchange, strings.Join(keyExchangeNames(), ", "))
+		}
+		d.TLS.CurvePreferences = keyExchanges[i : i+1]
 	}
 	if b.resume {
 		d.TLS.ClientSessionCache = tls.NewLRUClientSessionCache(0)
