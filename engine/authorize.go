@@ -168,6 +168,7 @@ func (c *conn) refuseAction(a security.Action, topic, detail string) {
 func (c *conn) bind(p *policy) {
 	c.policy = p
 	c.lastRoute = nil
+	c.abandonRecheck()
 	c.grant, c.decisions = nil, nil
 	switch {
 	case p.table != nil:
@@ -201,6 +202,7 @@ func (c *conn) mayPublish(r *route) (allowed, known bool) {
 // decisions is the answers of a custom Authorizer for one connection.
 type decisions struct {
 	answers map[question]security.Decision
+	recheck rightsCheck
 }
 
 type question struct {
@@ -239,13 +241,7 @@ func (c *conn) decided(a security.Action, topic string) (allowed, known bool) {
 func (c *conn) askAuthorizer(qs []question, then func()) {
 	p, d, who := c.policy, c.decisions, c.principal
 	c.wait(func(ctx context.Context) func() {
-		answers := make([]security.Decision, len(qs))
-		for i, q := range qs {
-			// Whoever cannot answer has not allowed it.
-			if v, err := p.custom.Authorize(ctx, who, q.action, q.topic); err == nil {
-				answers[i] = v
-			}
-		}
+		answers := p.answers(ctx, who, qs)
 		return func() {
 			if d.answers == nil || len(d.answers)+len(qs) > maxDecisions {
 				d.answers = make(map[question]security.Decision, len(qs))
@@ -256,6 +252,18 @@ func (c *conn) askAuthorizer(qs []question, then func()) {
 			then()
 		}
 	})
+}
+
+// answers asks the Authorizer. It may wait.
+func (p *policy) answers(ctx context.Context, who *security.Principal, qs []question) []security.Decision {
+	answers := make([]security.Decision, len(qs))
+	for i, q := range qs {
+		// Whoever cannot answer has not allowed it.
+		if v, err := p.custom.Authorize(ctx, who, q.action, q.topic); err == nil {
+			answers[i] = v
+		}
+	}
+	return answers
 }
 
 // knowsRights reports whether it is known which Subscriptions of s the Client
@@ -273,35 +281,4 @@ func (c *conn) knowsRights(s *Session) bool {
 		c.askAuthorizer(qs, c.claimSession)
 	}
 	return len(qs) == 0
-}
-
-// dropSubscriptions ends the Subscriptions that the policy no longer allows,
-// and drops what waits because of them.
-func (c *conn) dropSubscriptions() {
-	s, l := c.session, c.loop
-	var lost []string
-	for _, sub := range s.subscriptions.all() {
-		allowed := true
-		switch {
-		case c.grant != nil:
-			allowed = c.grant.Decide(security.ActionSubscribe, sub.filter) == security.Allow
-		case c.decisions != nil:
-			allowed = c.decisions.answers[question{security.ActionSubscribe, sub.filter}] == security.Allow
-		}
-		if !allowed {
-			lost = append(lost, sub.filter)
-		}
-	}
-	if len(lost) == 0 {
-		return
-	}
-	for _, filter := range lost {
-		s.unsubscribe(filter)
-		l.engine.denied(c.describe(), security.ActionSubscribe, filter, "Subscription removed: no longer allowed")
-	}
-	l.stats.SubscriptionsRevoked += uint64(len(lost))
-	wanted := func(q *queued) bool { return s.wants(q.msg.topic) }
-	s.handOverQueued(func(q *queued) bool { return !wanted(q) })
-	s.queue.filter(l, wanted)
-	s.backlog.filter(l, wanted)
 }

@@ -111,6 +111,7 @@ func (c *conn) closeDetail(reason CloseReason, detail string) {
 		c.cancel()
 		c.cancel = nil
 	}
+	c.abandonRecheck()
 	if k := c.credential; k != nil && k.renewal.cancel != nil {
 		k.renewal.cancel()
 		k.renewal = renewal{}

@@ -310,11 +310,21 @@ func (c *conversation) dial(k *talker) {
 func (c *conversation) settle() {
 	c.m.settle()
 	if c.gate != nil {
-		for c.e.waiting.Load() > int64(len(c.gate.waiting)) {
+		for c.asking() > len(c.gate.waiting) {
 			runtime.Gosched()
+			c.m.settle()
 		}
 		c.m.settle()
 	}
+}
+
+// asking is how many goroutines ask the gate.
+func (c *conversation) asking() int {
+	n := int(c.e.waiting.Load())
+	for _, l := range c.e.loops {
+		n += l.rightsChecks.asking
+	}
+	return n
 }
 
 // quiesce waits until k's connection needs nothing more of a goroutine but an
@@ -336,7 +346,7 @@ func (c *conversation) settleLoops() { c.m.settle() }
 
 // asks reports whether a goroutine has something to answer for c.
 func (c *conn) asks() bool {
-	return c.waiting || c.credential != nil && c.credential.renewal.pending
+	return c.waiting || c.credential != nil && c.credential.renewal.pending || c.decisions != nil && c.decisions.recheck.cancel != nil
 }
 
 // listen writes down what Clients were sent.

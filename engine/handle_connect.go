@@ -267,7 +267,7 @@ func (l *loop) attach(c *conn) {
 	s.maximumPacketSize.Store(c.maximumPacketSize)
 	s.available.Store(true)
 	if present {
-		c.dropSubscriptions()
+		c.dropSubscriptions(c.maySubscribe)
 		s.resend = s.inflight.inOrder(s.resend[:0]) // [MQTT-4.4.0-1]
 		c.pump()
 	}

@@ -30,7 +30,9 @@ type Limits struct {
 	AuthenticationTimeout time.Duration
 
 	// PendingAuthentications is the number of Clients that may wait for an
-	// authenticator or authorizer; further ones get Server busy. Default 4096.
+	// authenticator or authorizer; further ones get Server busy. A custom
+	// authorizer is asked about a quarter as many more that are connected when
+	// the policy has changed, the others wait for their turn. Default 4096.
 	PendingAuthentications int
 
 	// Connections is the number of open connections over all listeners.
@@ -219,6 +221,10 @@ const (
 	// reevaluateChunk is the number of connections re-checked against a new
 	// policy before other work of the loop gets its turn.
 	reevaluateChunk = 256
+
+	// recheckShare is the part of PendingAuthentications that may wait for an
+	// Authorizer's word, in addition, about what connected Clients hold.
+	recheckShare = 4
 )
 
 // WithDefaults returns the Limits that hold where those of l are zero.

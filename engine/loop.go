@@ -51,6 +51,7 @@ type loop struct {
 	// payloads may be lent as windows on that, and borrowed that some were. See
 	// settle.
 	reading, borrowed bool
+	rightsChecks      rightsChecks
 
 	stats Stats
 	// What the engine knows of the messages held here, see tellHeld.

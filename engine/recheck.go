@@ -29,7 +29,8 @@ func (l *loop) recheck(p *port) {
 }
 
 // recheckSome does a chunk and leaves the rest for a later turn, so that
-// traffic goes on meanwhile.
+// traffic goes on meanwhile: one after the goroutine that this one needs, if it
+// does, so that there are no more of those than loops.
 func (l *loop) recheckSome(conns []*conn) {
 	n := min(len(conns), reevaluateChunk)
 	var again []reauthentication
@@ -38,10 +39,11 @@ func (l *loop) recheckSome(conns []*conn) {
 			again = append(again, r)
 		}
 	}
-	if len(again) > 0 {
-		l.reauthenticate(again)
-	}
-	if rest := conns[n:]; len(rest) > 0 {
+	rest := conns[n:]
+	switch {
+	case len(again) > 0:
+		l.reauthenticate(again, rest)
+	case len(rest) > 0:
 		l.post(func(l *loop) { l.recheckSome(rest) })
 	}
 }
@@ -75,37 +77,6 @@ func (l *loop) recheckOne(c *conn) (r reauthentication, again bool) {
 	return r, false
 }
 
-// recheckRights ends what the policy no longer allows.
-func (c *conn) recheckRights() {
-	c.current()
-	switch {
-	case c.grant != nil:
-		c.applyRights(c.grant.Decide(security.ActionConnect, "") == security.Allow)
-	case c.decisions != nil:
-		connect := question{security.ActionConnect, ""}
-		qs := []question{connect}
-		for _, sub := range c.session.subscriptions.all() {
-			qs = append(qs, question{security.ActionSubscribe, sub.filter})
-		}
-		d := c.decisions
-		c.askAuthorizer(qs, func() {
-			if d == c.decisions {
-				c.applyRights(d.answers[connect] == security.Allow)
-			}
-		})
-	}
-}
-
-func (c *conn) applyRights(mayConnect bool) {
-	if !mayConnect {
-		c.loop.engine.denied(c.describe(), security.ActionConnect, "", "no longer allowed")
-		// It could not come back, so it may as well know why.
-		c.disconnect(codec.NotAuthorized, CloseNotAuthorized)
-		return
-	}
-	c.dropSubscriptions()
-}
-
 // reauthentication is a connected Client on its way through a new
 // authenticator, on a goroutine: a certificate can cost some hundred
 // microseconds.
@@ -120,7 +91,8 @@ type reauthentication struct {
 	err    error
 }
 
-func (l *loop) reauthenticate(rs []reauthentication) {
+// reauthenticate has rs judged, and then goes on with the rest.
+func (l *loop) reauthenticate(rs []reauthentication, rest []*conn) {
 	e := l.engine
 	e.goroutines.Go(func() {
 		defer e.containGoroutine()
@@ -131,6 +103,7 @@ func (l *loop) reauthenticate(rs []reauthentication) {
 			for i := range rs {
 				l.reauthenticated(&rs[i])
 			}
+			l.recheckSome(rest)
 		})
 	})
 }

@@ -11,8 +11,8 @@ var errTooManyWaiting = errors.New("too many Clients wait for authentication")
 
 // wait runs work on a goroutine and what it returns on the connection's loop.
 // Until then no packet of the connection is handled: input gathers in the
-// carry, up to maxCarryBytes. work gets a context that ends when time is up
-// or the connection goes.
+// carry, up to maxCarryBytes, so a connection waits for one thing at a time.
+// work gets a context that ends when time is up or the connection goes.
 func (c *conn) wait(work func(ctx context.Context) (answer func())) {
 	c.waiting = true
 	if c.ask(&c.cancel, func(ctx context.Context) func() {
@@ -37,17 +37,24 @@ func (c *conn) wait(work func(ctx context.Context) (answer func())) {
 // the connection is still there. It sets cancel meanwhile. It returns false if
 // too many Clients have been asked about.
 func (c *conn) ask(cancel *context.CancelFunc, work func(ctx context.Context) (answer func())) (started bool) {
-	l := c.loop
-	e := l.engine
+	e := c.loop.engine
 	if e.waiting.Add(1) > int64(e.limits.PendingAuthentications) {
 		e.waiting.Add(-1)
 		return false
 	}
-	ctx, done := context.WithTimeout(e.background, e.limits.AuthenticationTimeout)
-	*cancel = done
+	c.onGoroutine(cancel, work, func() { e.waiting.Add(-1) })
+	return true
+}
+
+// onGoroutine is ask without the bound. At its end the goroutine calls done.
+func (c *conn) onGoroutine(cancel *context.CancelFunc, work func(ctx context.Context) (answer func()), done func()) {
+	l := c.loop
+	e := l.engine
+	ctx, stop := context.WithTimeout(e.background, e.limits.AuthenticationTimeout)
+	*cancel = stop
 	e.goroutines.Go(func() {
-		defer e.waiting.Add(-1)
 		defer done()
+		defer stop()
 		answer := guarded(e, ctx, work)
 		l.post(func(l *loop) {
 			if c.state >= stateClosing {
@@ -57,7 +64,6 @@ func (c *conn) ask(cancel *context.CancelFunc, work func(ctx context.Context) (a
 			l.answered(c, answer)
 		})
 	})
-	return true
 }
 
 func (l *loop) answered(c *conn, answer func()) {
