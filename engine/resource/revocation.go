@@ -167,9 +167,10 @@ func (b *builder) crls(c *configMap, cas []certificateAuthority, old *Authentica
 	if len(c.data) == 0 {
 		d.fail(c.object.node, "data", "", "is empty", "put CRLs there, in PEM or DER, under any key")
 	}
-	for _, crl := range revocation.Newest(all) {
+	all = revocation.Newest(all)
+	for _, crl := range all {
 		for _, previous := range before {
-			if crl.OlderThan(previous) {
+			if crl.OlderThan(previous) && !previous.KeptBy(all) {
 				d.fail(c.object.node.at("data."+at[crl]), join("data", at[crl]), crl.Issuer,
 					fmt.Sprintf("is older (%s) than the CRL that is in force (%s)", crl.Version(), previous.Version()), "fetch the CRL again")
 			}

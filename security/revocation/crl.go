@@ -186,18 +186,55 @@ func (c *CRL) Stale(at time.Time) bool {
 // sameIssuer reports whether two CRLs are of the same CA and key, as far as
 // they say so.
 func (c *CRL) sameIssuer(o *CRL) bool {
-	return bytes.Equal(c.rawIssuer, o.rawIssuer) && bytes.Equal(c.keyID, o.keyID)
+	same, _ := c.sameKey(o)
+	return bytes.Equal(c.rawIssuer, o.rawIssuer) && same
 }
 
-// OlderThan reports whether o, of the same issuer, was issued after c.
+// sameKey goes by the keys that have signed, and where one is not known yet by
+// what the CRLs call them. It does not know if one of them has no name for its
+// key, and the other has.
+func (c *CRL) sameKey(o *CRL) (same, known bool) {
+	signer, other := c.signedWith(), o.signedWith()
+	switch {
+	case signer != nil && other != nil:
+		return bytes.Equal(signer, other), true
+	case (c.keyID == nil) == (o.keyID == nil):
+		return bytes.Equal(c.keyID, o.keyID), true
+	}
+	return false, false
+}
+
+func (c *CRL) signedWith() []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.signer
+}
+
+// OlderThan reports whether o, of the same issuer, was issued after c. When it
+// cannot be told whether they are of the same key, the earlier one is older:
+// what a CA has revoked must not be good again because its CRLs name the key
+// since then.
 func (c *CRL) OlderThan(o *CRL) bool {
-	return c.sameIssuer(o) && c.issuedBefore(o)
+	if !bytes.Equal(c.rawIssuer, o.rawIssuer) {
+		return false
+	}
+	if same, known := c.sameKey(o); known {
+		return same && c.issuedBefore(o)
+	}
+	return c.ThisUpdate.Before(o.ThisUpdate)
+}
+
+// KeptBy reports whether one of these CRLs is c, or a later one of its issuer.
+func (c *CRL) KeptBy(crls []*CRL) bool {
+	return slices.ContainsFunc(crls, func(o *CRL) bool { return c.sameIssuer(o) && !o.issuedBefore(c) })
 }
 
 // issuedBefore reports whether c was issued before o, if both are of one CA.
 func (c *CRL) issuedBefore(o *CRL) bool {
 	if c.Number != nil && o.Number != nil {
-		return c.Number.Cmp(o.Number) < 0
+		if order := c.Number.Cmp(o.Number); order != 0 {
+			return order < 0
+		}
 	}
 	return c.ThisUpdate.Before(o.ThisUpdate)
 }

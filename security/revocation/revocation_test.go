@@ -271,6 +271,49 @@ func TestOlderThanGoesByTheNumberOfTheSameIssuer(t *testing.T) {
 	}
 }
 
+// A CA may begin to name its key in its CRLs, or name it otherwise.
+func TestOlderThanKnowsAKeyByWhatItHasSigned(t *testing.T) {
+	s, other := newSite(t), newSite(t)
+	at := func(minutes int, number int64) *x509.RevocationList {
+		list := template(number)
+		list.ThisUpdate = noon.Add(time.Duration(minutes-60) * time.Minute)
+		return list
+	}
+	unnamed := func(ca *pki.Authority, list *x509.RevocationList) *CRL {
+		crl := parse(t, issue(t, ca, list))
+		crl.keyID = nil // which x509 would not leave out
+		return crl
+	}
+	named := func(ca *pki.Authority, list *x509.RevocationList) *CRL { return parse(t, issue(t, ca, list)) }
+	check := func(what string, c, than *CRL, want bool) {
+		t.Helper()
+		if c.OlderThan(than) != want || than.OlderThan(c) {
+			t.Errorf("%s: older %v, and the other way round %v; want %v and false", what, c.OlderThan(than), than.OlderThan(c), want)
+		}
+	}
+	check("nobody knows who has signed", unnamed(s.root, at(0, 1)), named(s.root, at(1, 2)), true)
+	check("both name no key", unnamed(s.root, at(0, 1)), unnamed(s.root, at(1, 2)), true)
+	check("the same number, issued later", named(s.root, at(0, 2)), named(s.root, at(1, 2)), true)
+	check("another key of that name", named(other.root, at(0, 1)), named(s.root, at(1, 2)), false)
+
+	signed := func(c *CRL, ca *pki.Authority) *CRL {
+		t.Helper()
+		if err := c.Check([]*x509.Certificate{ca.Cert}); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	check("the same key has signed both", signed(unnamed(s.root, at(0, 1)), s.root), signed(named(s.root, at(1, 2)), s.root), true)
+	before, after := signed(unnamed(s.root, at(0, 1)), s.root), signed(named(other.root, at(1, 2)), other.root)
+	check("two keys have signed them", before, after, false)
+
+	// A CRL that is still there has not been replaced by an earlier one.
+	kept, earlier := named(s.root, at(1, 2)), unnamed(s.root, at(0, 1))
+	if !kept.KeptBy([]*CRL{earlier, named(s.root, at(2, 3))}) || !kept.KeptBy([]*CRL{kept}) || kept.KeptBy([]*CRL{earlier}) || kept.KeptBy([]*CRL{named(s.root, at(0, 1))}) {
+		t.Error("a CRL is kept by itself and by its successors alone")
+	}
+}
+
 // The Authority Key Identifier, which tells one key of a CA from the next,
 // differs here although the key does not.
 func TestNewestCRLThatTheCASignedCounts(t *testing.T) {
