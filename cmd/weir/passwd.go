@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/weirmq/weir/engine/resource"
 	"github.com/weirmq/weir/security/passwords"
 )
 
@@ -116,6 +117,11 @@ func (a *app) putUser(o *changing, name, user string) error {
 	}
 	// Somebody else may have changed the file while this one was typing, and
 	// whom they removed must not be back.
+	unlock, err := lockPasswordFile(name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	file, text, mode, err := a.passwordFileOrNone(name)
 	if err != nil {
 		return err
@@ -139,8 +145,13 @@ func (a *app) putUser(o *changing, name, user string) error {
 	return err
 }
 
-func (a *app) removeUser(file, user string) error {
-	file, text, mode, err := a.passwordFile(file)
+func (a *app) removeUser(name, user string) error {
+	unlock, err := lockPasswordFile(name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	file, text, mode, err := a.passwordFile(name)
 	if err != nil {
 		return err
 	}
@@ -156,6 +167,15 @@ func (a *app) removeUser(file, user string) error {
 	}
 	_, err = fmt.Fprintf(a.stdout, "user %q deleted\n", user)
 	return err
+}
+
+// lockPasswordFile keeps others who change a password file out, from reading it
+// to replacing it.
+func lockPasswordFile(name string) (unlock func(), err error) {
+	if file, err := filepath.EvalSymlinks(name); err == nil {
+		name = file
+	}
+	return resource.LockDirectory(filepath.Dir(name))
 }
 
 // passwordFile reads a password file. It returns the name of the file itself,

@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/weirmq/weir/security/passwords"
@@ -98,6 +100,33 @@ func TestPasswdKeepsWhatOthersChangeMeanwhile(t *testing.T) {
 	for user, want := range map[string]bool{"stays": true, "goes": false, "comes": true} {
 		if _, there := users(t, "passwords.toml").User(user); there != want {
 			t.Errorf("%s is there: %v, want %v", user, there, want)
+		}
+	}
+}
+
+// Each has a lock of its own on the directory, as if it were a process.
+func TestManyPasswdAtOnceLoseNobody(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const many = 24
+	var group sync.WaitGroup
+	for i := range many {
+		group.Go(func() {
+			user := fmt.Sprint("user", i)
+			if r := weir(t, "p", "passwd", "passwords.toml", user, "--iterations=1000"); r.code != exitOK {
+				t.Errorf("%s: %s", user, r.stderr)
+			}
+			if i%2 == 1 {
+				if r := weir(t, "", "passwd", "passwords.toml", user, "--delete"); r.code != exitOK {
+					t.Errorf("%s: %s", user, r.stderr)
+				}
+			}
+		})
+	}
+	group.Wait()
+	f := users(t, "passwords.toml")
+	for i := range many {
+		if _, there := f.User(fmt.Sprint("user", i)); there != (i%2 == 0) {
+			t.Errorf("user%d is there: %v", i, there)
 		}
 	}
 }

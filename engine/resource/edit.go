@@ -82,13 +82,20 @@ func isVoid(text []byte) bool {
 	return true
 }
 
-// lock keeps other writers, of other processes too, out of the directory,
-// which it makes if necessary, until unlock is called. Readers need no lock.
+// lock keeps other writers out of the directory, which it makes if necessary.
 func (s *Store) lock() (unlock func(), err error) {
 	if err := os.MkdirAll(s.Dir, modeDir); err != nil {
 		return nil, err
 	}
-	dir, err := os.Open(s.Dir)
+	return LockDirectory(s.Dir)
+}
+
+// LockDirectory keeps other writers, of other processes too, out of a directory
+// until unlock is called; it waits for those who are there. Readers need no lock
+// if writers replace files as a whole. A lock on a file would not do for that:
+// it would be one on the file that is replaced.
+func LockDirectory(name string) (unlock func(), err error) {
+	dir, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +106,7 @@ func (s *Store) lock() (unlock func(), err error) {
 	}
 	if err != nil {
 		dir.Close()
-		return nil, fmt.Errorf("locking the directory %s: %w", s.Dir, err)
+		return nil, fmt.Errorf("locking the directory %s: %w", name, err)
 	}
 	return func() { dir.Close() }, nil // which gives the lock back
 }
