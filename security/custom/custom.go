@@ -165,15 +165,15 @@ func (a *Authenticator) unavailable(reason string) error {
 // granted, refused or rejected. Equal requests are not shared: two Clients with
 // equal credentials are two Clients, and the server may count them.
 func (a *Authenticator) ask(ctx context.Context, packet string, c *security.Credentials) (answer, error) {
+	if a.breaker.Refuses(a.now()) { // first: it is what a storm of Clients meets
+		return answer{}, a.unavailable(leftAlone)
+	}
 	timeout := a.settings.Timeout
 	if deadline, ok := ctx.Deadline(); ok {
 		timeout = min(timeout, time.Until(deadline))
 	}
 	asking, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	if a.breaker.Refuses(a.now()) {
-		return answer{}, a.unavailable(leftAlone)
-	}
 	// Half of the time for the turn, so that whoever gets one has the other
 	// half for the server: what ends sooner says nothing about it.
 	turn, cancelTurn := context.WithTimeout(asking, timeout/2)
