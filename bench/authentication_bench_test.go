@@ -66,11 +66,11 @@ func BenchmarkTrafficWhileClientsConnect(b *testing.B) {
 			return security.NewChain(), []phase{{"storm", func() {}}}
 		}},
 		{"server=api/answer=200ms", 10 * time.Second, withAPIServer},
-		{"server=custom/answer=200ms", 10 * time.Second, func(b *testing.B) (security.Authenticator, []phase) {
+		{"server=custom/answer=200ms", 8 * time.Second, func(b *testing.B) (security.Authenticator, []phase) {
 			s := newCustomServer(b)
 			return s.authenticator(b), []phase{{"storm", s.start}}
 		}},
-		{"server=custom/down=refuses", 10 * time.Second, func(b *testing.B) (security.Authenticator, []phase) {
+		{"server=custom/down=refuses", 6 * time.Second, func(b *testing.B) (security.Authenticator, []phase) {
 			s := newCustomServer(b)
 			return s.authenticator(b), []phase{{"down", s.stop}, {"up", s.start}}
 		}},
@@ -92,7 +92,9 @@ func BenchmarkTrafficWhileClientsConnect(b *testing.B) {
 			}
 			best := make(figures)
 			for b.Loop() {
-				best.measure(b, traffic, "idle")
+				idle := traffic
+				idle.Duration = 4 * time.Second
+				best.measure(b, idle, "idle")
 				for _, p := range phases {
 					p.begin()
 					// It comes when the measurement has begun.
