@@ -2,7 +2,6 @@ package revocation
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/asn1"
 	"encoding/pem"
@@ -26,8 +25,6 @@ type CRL struct {
 	rawIssuer []byte
 	keyID     []byte // of the issuer's key; nil if it is not told
 	revoked   serials
-
-	digest [sha256.Size]byte
 
 	// What the signature is verified with is let go of once it has been: it is
 	// as large as the list.
@@ -154,7 +151,6 @@ func parseCRL(source string, der []byte) (*CRL, error) {
 		Source: source, Issuer: issuer, Number: list.Number, ThisUpdate: list.ThisUpdate, NextUpdate: list.NextUpdate,
 		rawIssuer: bytes.Clone(list.RawIssuer), keyID: bytes.Clone(list.AuthorityKeyId), revoked: newSerials(numbers),
 		algorithm: list.SignatureAlgorithm, signature: bytes.Clone(list.Signature), signed: bytes.Clone(list.RawTBSRevocationList),
-		digest: sha256.Sum256(der),
 	}, nil
 }
 
@@ -174,9 +170,6 @@ func indirect(der []byte) bool {
 
 // Len returns the number of certificates that the CRL revokes.
 func (c *CRL) Len() int { return c.revoked.count }
-
-// Digest is the SHA-256 of the CRL, and identifies it.
-func (c *CRL) Digest() [sha256.Size]byte { return c.digest }
 
 // Stale reports whether the CRL is not, or no longer, to be relied on.
 func (c *CRL) Stale(at time.Time) bool {
