@@ -3,13 +3,11 @@ package engine
 import (
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
-	"reflect"
 	"regexp"
 	"strings"
 	"sync/atomic"
@@ -457,7 +455,7 @@ func (c *socketConversation) expectStats(text string) {
 	}
 	for _, pair := range strings.Fields(text) {
 		name, want, _ := strings.Cut(pair, "=")
-		if got := fmt.Sprint(reflect.ValueOf(s).FieldByName(name)); got != want {
+		if got, _ := statistic(&s, name); got != want {
 			c.t.Fatalf("%s is %s, want %s", name, got, want)
 		}
 	}

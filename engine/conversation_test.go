@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -410,13 +411,30 @@ func (c *conversation) stats(fields []string) {
 	sum.SubscriptionBytes = c.e.filters.Load()
 	c.out.WriteString("=")
 	for _, name := range fields {
-		f := reflect.ValueOf(sum).FieldByName(name)
-		if !f.IsValid() {
-			c.fatalf("Stats has no field %q", name)
+		v, ok := statistic(&sum, name)
+		if !ok {
+			c.fatalf("Stats has no %q", name)
 		}
-		fmt.Fprintf(&c.out, " %s=%v", name, f)
+		fmt.Fprintf(&c.out, " %s=%s", name, v)
 	}
 	c.out.WriteString("\n")
+}
+
+// statistic is the field of s with this name; of DroppedFor that of one cause,
+// as in DroppedFor:queue-full.
+func statistic(s *Stats, name string) (value string, ok bool) {
+	if cause, ok := strings.CutPrefix(name, "DroppedFor:"); ok {
+		i := slices.Index(dropCauseNames[:], strings.ReplaceAll(cause, "-", " "))
+		if i < 0 {
+			return "", false
+		}
+		return fmt.Sprint(s.DroppedFor[i]), true
+	}
+	f := reflect.ValueOf(s).Elem().FieldByName(name)
+	if !f.IsValid() {
+		return "", false
+	}
+	return fmt.Sprint(f), true
 }
 
 // setPolicy changes the port as Engine.Apply does.

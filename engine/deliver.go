@@ -38,7 +38,7 @@ func (l *loop) distribute(p *publication, r *route) {
 // keep up or too much is held; QoS 1 and 2 were refused before (see accepts).
 func (l *loop) forward(p *publication, to *loop, receivers []receiver) {
 	if p.qos == codec.QoS0 && (to.inbox.depth.Load() > maxMailboxMessages || l.full()) {
-		l.stats.MessagesDropped += uint64(len(receivers))
+		l.dropped(DropLoopBusy, len(receivers))
 		return
 	}
 	l.postDelivery(to, p.keep(l), receivers, p.from)
@@ -91,10 +91,14 @@ func (l *loop) deliverTo(p *publication, r *receiver) {
 		c := s.conn
 		there := c != nil && c.room()
 		switch {
-		case there && c.appendPublish(p, r, outgoing{retain: p.retain && r.retainAsPublished}):
-		case there && l.passOn(p, r): // it is too large for this member
+		case c == nil:
+			s.dropped(DropNotConnected)
+		case !there:
+			s.dropped(DropCongested)
+		case c.appendPublish(p, r, outgoing{retain: p.retain && r.retainAsPublished}):
+		case l.passOn(p, r): // it is too large for this member
 		default:
-			l.stats.MessagesDropped++
+			s.dropped(DropTooLarge)
 		}
 		return
 	}

@@ -19,6 +19,10 @@ const (
 	// EventReauthenticate: a Client's AUTH was answered with Success, or, as
 	// it could not be judged, with Continue authentication.
 	EventReauthenticate
+	// EventDrop: messages for a Client were dropped, other than of QoS 0 while
+	// it was not connected. There is one every ten seconds at most for each
+	// Client, and one when its connection ends, if there is more to tell.
+	EventDrop
 )
 
 // Event is what Options.Observe is told. All of it may be kept.
@@ -37,6 +41,8 @@ type Event struct {
 	// Action and Topic are set in EventDeny: what was refused.
 	Action string
 	Topic  string
+	// Dropped is set in EventDrop: all that was dropped since the Session began.
+	Dropped *DropCounts
 	// Detail says more, for people.
 	Detail string
 }

@@ -152,6 +152,10 @@ func (ev *Event) log(log *slog.Logger) {
 			level, text = slog.LevelWarn, "not re-authenticated for now"
 		}
 	}
+	if ev.Dropped != nil {
+		text = "messages dropped"
+		a = append(a, "dropped", ev.Dropped.String())
+	}
 	if ev.ReasonCode != 0 {
 		a = append(a, "reasonCode", codec.ReasonCode(ev.ReasonCode).String())
 	}
@@ -215,6 +219,19 @@ func (e *Engine) denied(i connInfo, a security.Action, topic, detail string) {
 	if e.wants(slog.LevelInfo) {
 		e.emit(EventDeny, i, Event{ReasonCode: byte(codec.NotAuthorized), Action: a.String(), Topic: topic, Detail: detail})
 	}
+}
+
+// droppedMessages tells what a Session has lost since it began.
+func (e *Engine) droppedMessages(s *Session, counts DropCounts) {
+	if !e.wants(slog.LevelInfo) {
+		return
+	}
+	i := s.conn.describe()
+	i.clientID = s.clientID
+	if s.port != nil {
+		i.listener = s.port.name
+	}
+	e.emit(EventDrop, i, Event{Dropped: &counts})
 }
 
 // reauthenticated tells of an answer to AUTH that does not end the connection.

@@ -61,7 +61,7 @@ func (l *loop) handOver(m *message, from *receiver) {
 	var p publication
 	p.of(m)
 	if !l.passOn(&p, from) {
-		l.stats.MessagesDropped++
+		l.dropped(DropSessionEnded, 1)
 	}
 }
 

@@ -188,6 +188,10 @@ const (
 	// maxEvents is the number of events that may wait for the Logger.
 	maxEvents = 4096
 
+	// dropInterval is how often at most it is said of a Client that messages for
+	// it are dropped.
+	dropInterval = 10 * time.Second
+
 	// lendBytes is the size from which on a payload is written from where it is: a
 	// piece more to write costs as much as some KB to copy.
 	lendBytes = 4 << 10

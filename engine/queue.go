@@ -44,22 +44,22 @@ func (q *queue) pop() queued {
 	return m
 }
 
-// filter removes what keep refuses.
-func (q *queue) filter(l *loop, keep func(*queued) bool) {
+// filter removes what keep refuses, and calls removed for each.
+func (q *queue) filter(l *loop, keep func(*queued) bool, removed func()) {
 	for n := q.len; n > 0; n-- {
 		m := q.pop()
 		if keep(&m) {
 			q.push(m)
 			continue
 		}
-		l.stats.MessagesDropped++
+		removed()
 		l.stats.MessagesWaiting--
 		l.release(m.msg)
 	}
 }
 
 func (q *queue) clear(l *loop) {
-	q.filter(l, func(*queued) bool { return false })
+	q.filter(l, func(*queued) bool { return false }, func() { l.dropped(DropSessionEnded, 1) })
 	q.ring, q.head = nil, 0
 }
 

@@ -33,7 +33,7 @@ func TestQueueAgreesWithASlice(t *testing.T) {
 					}
 				}
 				naive = slices.DeleteFunc(naive, func(m *message) bool { return !keep(m) })
-				q.filter(l, func(m *queued) bool { return keep(m.msg) })
+				q.filter(l, func(m *queued) bool { return keep(m.msg) }, func() { l.dropped(DropRevoked, 1) })
 			case n == 2 && r.IntN(50) == 0:
 				dropped += len(naive)
 				naive = nil

@@ -110,7 +110,7 @@ func (s *Session) sendRetained(filter string, o topics.Options) {
 		if s.backlog.len() >= limit {
 			// Not worth going on: a Client that subscribes again and again
 			// would have the whole store walked each time.
-			l.stats.MessagesDropped++
+			s.dropped(DropRetainedBacklog)
 			return false
 		}
 		if !m.tryRef() {

@@ -126,6 +126,6 @@ func (c *conn) dropSubscriptions(may func(filter string) bool) {
 	l.stats.SubscriptionsRevoked += uint64(len(lost))
 	wanted := func(q *queued) bool { return s.wants(q.msg.topic) }
 	s.handOverQueued(func(q *queued) bool { return !wanted(q) })
-	s.queue.filter(l, wanted)
+	s.queue.filter(l, wanted, func() { s.dropped(DropRevoked) })
 	s.backlog.filter(l, wanted)
 }

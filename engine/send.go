@@ -9,7 +9,7 @@ func (s *Session) enqueue(p *publication, r *receiver) {
 	if s.ended {
 		// The sender's loop did not know yet.
 		if !s.loop.passOn(p, r) {
-			s.loop.stats.MessagesDropped++
+			s.loop.dropped(DropSessionEnded, 1)
 		}
 		return
 	}
@@ -30,7 +30,7 @@ func (s *Session) take(p *publication, r *receiver) {
 		uncounted = size
 	}
 	if !s.hasRoom(size, uncounted) && !s.makeRoom(size, uncounted) {
-		l.stats.MessagesDropped++
+		s.dropped(DropQueueFull)
 		return
 	}
 	m := p.keep(l)
@@ -80,8 +80,7 @@ func (s *Session) dropOldest() {
 	l := s.loop
 	l.release(s.queue.pop().msg)
 	l.stats.MessagesWaiting--
-	l.stats.MessagesDropped++
-	l.stats.MessagesDisplaced++
+	s.dropped(DropDisplaced)
 }
 
 // mayFly reports whether a message of size bytes may be put in flight: while
@@ -107,7 +106,7 @@ func (s *Session) send(p *publication, r *receiver, qos codec.QoS, retain bool) 
 		// member of a Shared Subscription takes it.
 		s.inflight.remove(c.loop, e)
 		if !s.loop.passOn(p, r) {
-			s.loop.stats.MessagesDropped++
+			s.dropped(DropTooLarge)
 		}
 		return
 	}
@@ -158,7 +157,7 @@ func (c *conn) sendQueued(q queued) {
 		if qos := min(q.msg.qos, q.receiver.qos); qos > codec.QoS0 {
 			c.session.send(&p, q.receiver, qos, q.retained)
 		} else if !c.appendPublish(&p, q.receiver, outgoing{retain: q.retained}) {
-			l.stats.MessagesDropped++
+			c.session.dropped(DropTooLarge)
 		}
 	}
 	l.release(q.msg)
@@ -187,7 +186,7 @@ func (c *conn) sendAgain(id codec.PacketID) bool {
 	if !c.appendPublish(&p, e.receiver, outgoing{id: id, qos: e.qos, dup: true, retain: e.retained}) { // [MQTT-3.3.1-1]
 		// What is sent with QoS 2 goes to nobody else [MQTT-4.8.2-5].
 		if e.qos == codec.QoS2 || !c.loop.passOn(&p, e.receiver) {
-			c.loop.stats.MessagesDropped++
+			c.session.dropped(DropTooLarge)
 		}
 		c.session.inflight.remove(c.loop, e)
 		return true

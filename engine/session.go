@@ -52,6 +52,7 @@ type Session struct {
 	backlog       backlog  // retained messages still to be sent
 	incoming      idSet    // QoS 2 PUBLISH packets whose PUBREL has not come
 	resend        []uint16 // Packet Identifiers to send again, after a reconnect
+	drops         *sessionDrops
 
 	will           *will
 	expiryInterval uint32      // seconds
@@ -103,6 +104,7 @@ func (s *Session) end() {
 // detach ends the association with the connection c, which has closed.
 func (s *Session) detach(c *conn) {
 	l := s.loop
+	s.tellDrops()
 	s.conn = nil
 	s.available.Store(false)
 	s.resend = s.resend[:0]

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -71,6 +72,9 @@ func TestClientsThatDoNotReadHoldBoundedMemoryAndDelayNobody(t *testing.T) {
 	if s.Connections != 4 || s.ConnectionsCongested != 1 || s.MessagesDropped == 0 {
 		t.Errorf("%d connections, %d congested, %d messages dropped; want 4, 1 and some", s.Connections, s.ConnectionsCongested, s.MessagesDropped)
 	}
+	if n := s.DroppedFor.Of(engine.DropCongested) + s.DroppedFor.Of(engine.DropQueueFull); n != s.MessagesDropped {
+		t.Errorf("%d messages dropped, and %d for the two causes that there are", s.MessagesDropped, n)
+	}
 
 	// Once it reads again, it gets what was kept for it, in order.
 	last := -1
@@ -82,6 +86,23 @@ func TestClientsThatDoNotReadHoldBoundedMemoryAndDelayNobody(t *testing.T) {
 		}
 		last = got
 		slow1.Send(codec.AppendAck(nil, codec.V5, codec.TypePuback, p.PacketID, codec.Success))
+	}
+
+	// Of each it is said what it has lost, at the beginning and at the end, and
+	// not for every message.
+	slow0.Close()
+	slow1.Close()
+	for id, cause := range map[string]engine.DropCause{"slow 0": engine.DropCongested, "slow 1": engine.DropQueueFull} {
+		said := func(ev engine.Event) bool { return ev.Kind == engine.EventDrop && ev.ClientID == id }
+		b.events.await(t, id+" has lost messages", func(ev engine.Event) bool {
+			return said(ev) && ev.Listener == "plain" && ev.Dropped.Of(cause) == s.DroppedFor.Of(cause)
+		})
+		if n := b.events.count(said); n > 2+int(time.Minute/(10*time.Second)) {
+			t.Errorf("%s: said %d times", id, n)
+		}
+	}
+	if text := b.events.text(); !strings.Contains(text, `msg="messages dropped"`) || !strings.Contains(text, `dropped="queue full: `) {
+		t.Errorf("the log does not say so:\n%s", text)
 	}
 }
 

@@ -54,17 +54,15 @@ type Stats struct {
 	SubscriptionsRefused uint64 // for want of room
 	SessionsRefused      uint64 // for want of room, with their Wills
 
-	MessagesQueued  uint64 // that had to wait in a Session
-	MessagesDropped uint64 // for a receiver that was not there or did not take them
-	// MessagesDisplaced are those of MessagesDropped that made room in a queue
-	// for newer ones, see DropOldest.
-	MessagesDisplaced uint64
-	MessagesExpired   uint64
-	RetainedExpired   uint64
-	RetainedRefused   uint64 // retained messages that the bounds left no room for
-	MessagesTooLarge  uint64 // for a receiver's Maximum Packet Size
-	WillsPublished    uint64
-	SessionsExpired   uint64
+	MessagesQueued   uint64     // that had to wait in a Session
+	MessagesDropped  uint64     // for a receiver that was not there or did not take them
+	DroppedFor       DropCounts // the same by cause
+	MessagesExpired  uint64
+	RetainedExpired  uint64
+	RetainedRefused  uint64 // retained messages that the bounds left no room for
+	MessagesTooLarge uint64 // for a receiver's Maximum Packet Size
+	WillsPublished   uint64
+	SessionsExpired  uint64
 
 	// What was asked for and reduced to a bound: see Limits.MaximumKeepAlive,
 	// MaximumSessionExpiry and MaximumMessageExpiry.
@@ -120,7 +118,9 @@ func (s *Stats) add(o *Stats) {
 	s.SessionsRefused += o.SessionsRefused
 	s.MessagesQueued += o.MessagesQueued
 	s.MessagesDropped += o.MessagesDropped
-	s.MessagesDisplaced += o.MessagesDisplaced
+	for i := range s.DroppedFor {
+		s.DroppedFor[i] += o.DroppedFor[i]
+	}
 	s.MessagesExpired += o.MessagesExpired
 	s.MessagesTooLarge += o.MessagesTooLarge
 	s.WillsPublished += o.WillsPublished

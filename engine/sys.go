@@ -29,7 +29,7 @@ type sysValue struct{ topic, value string }
 func (e *Engine) sysValues(s *Stats, uptime time.Duration) []sysValue {
 	i := func(n int64) string { return strconv.FormatInt(n, 10) }
 	u := func(n uint64) string { return strconv.FormatUint(n, 10) }
-	return []sysValue{
+	values := []sysValue{
 		{"version", "weir version " + e.options.Version},
 		{"uptime", i(int64(uptime/time.Second)) + " seconds"},
 		{"clients/connected", i(s.Connections)},
@@ -48,6 +48,10 @@ func (e *Engine) sysValues(s *Stats, uptime time.Duration) []sysValue {
 		{"retained messages/count", i(s.Retained)},
 		{"heap/current", u(heapBytes())},
 	}
+	for cause, n := range s.DroppedFor {
+		values = append(values, sysValue{"publish/messages/dropped/" + DropCause(cause).String(), u(n)})
+	}
+	return values
 }
 
 // heapBytes is the memory of live and not yet collected objects.

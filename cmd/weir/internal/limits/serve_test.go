@@ -60,8 +60,8 @@ func TestClientsMeetTheLimitsOfAManifest(t *testing.T) {
 	}
 	next("1")
 	next("3")
-	if s, err := e.Stats(t.Context()); err != nil || s.MessagesDisplaced != 1 {
-		t.Errorf("%d messages made room (%v), want 1", s.MessagesDisplaced, err)
+	if s, err := e.Stats(t.Context()); err != nil || s.DroppedFor.Of(engine.DropDisplaced) != 1 {
+		t.Errorf("%d messages made room (%v), want 1", s.DroppedFor.Of(engine.DropDisplaced), err)
 	}
 	c.Send(codec.AppendPublish(nil, codec.V5, &codec.Publish{TopicName: []byte("t"), Payload: make([]byte, 1000)}))
 	c.ExpectDisconnect(codec.PacketTooLarge)

@@ -47,7 +47,7 @@ var ours = []row{
 	{field: "QueuedBytes", manifest: "advanced.limits.queuedBytes", peer: "messages are missing, by QueueStrategy",
 		counters: []string{"MessagesDropped"}, sys: "publish/messages/dropped", tests: []string{"QueuedBytes in the queue and in flight"}},
 	{field: "QueueStrategy", manifest: "advanced.clients.subscriberQueueLimit.strategy", peer: "the newest or the oldest are missing",
-		counters: []string{"MessagesDropped", "MessagesDisplaced"}, sys: "publish/messages/dropped", tests: []string{"engine/testdata/sessions/queue_strategy.txt: The oldest"}},
+		counters: []string{"MessagesDropped", "DroppedFor"}, sys: "publish/messages/dropped", tests: []string{"engine/testdata/sessions/queue_strategy.txt: The oldest"}},
 	{field: "RetainedBacklog", manifest: "advanced.limits.retainedBacklog", peer: "retained messages are missing after SUBSCRIBE",
 		counters: []string{"MessagesDropped"}, sys: "publish/messages/dropped", tests: []string{"RetainedBacklog"}},
 	{field: "HeldMessages", manifest: "advanced.limits.heldMessages", peer: "at three quarters as QueuedMessages; at the bound PUBACK or PUBREC 0x97 *Quota exceeded*, 3.1.1 closed, and the same for a Will in CONNACK",
