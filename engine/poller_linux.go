@@ -18,8 +18,10 @@ type poller struct {
 	loop    *loop
 	epoll   int
 	alarm   int64
-	events  []unix.EpollEvent
-	pieces  []unix.Iovec // scratch of rawWritev
+	// newcomers is how many this turn has read from.
+	newcomers int
+	events    []unix.EpollEvent
+	pieces    []unix.Iovec // scratch of rawWritev
 
 	// transports is by slot, and free the slots that are not taken:
 	// descriptors are shared by all loops, so by descriptor each loop would
@@ -47,8 +49,14 @@ type arrival struct {
 	port      *port
 }
 
-// pollBatch is the number of events that one turn handles at most.
-const pollBatch = 256
+const (
+	// pollBatch is the number of events that one turn handles at most.
+	pollBatch = 256
+	// maxNewcomers is the number of connections without a Session that one turn
+	// reads from: a CONNECT costs as much as twenty messages, and thousands of
+	// them at once must not have everybody else wait for their end.
+	maxNewcomers = 32
+)
 
 func newPoller(r *epollReactor, l *loop) (*poller, error) {
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
@@ -99,6 +107,7 @@ func (p *poller) turn(events []unix.EpollEvent, buffer []byte) {
 		p.serve(a.transport, a.port, nil)
 	}
 	p.arrivals = p.arrivals[:0]
+	p.newcomers = 0
 	for i := range events {
 		if ev := &events[i]; ev.Pad == aboutConnection {
 			p.ready(ev.Fd, ev.Events, buffer)
@@ -130,6 +139,12 @@ func (p *poller) ready(slot int32, events uint32, buffer []byte) {
 	}
 	if events&^unix.EPOLLOUT == 0 {
 		return
+	}
+	if t.conn.state == stateConnecting {
+		if p.newcomers == maxNewcomers {
+			return // it is reported again
+		}
+		p.newcomers++
 	}
 	n, errno := rawRead(t.fd, buffer)
 	switch {

@@ -215,3 +215,40 @@ func TestBacklogIsNotMovedForEachByteThatIsTaken(t *testing.T) {
 		t.Errorf("moved %d times", moved)
 	}
 }
+
+// Whoever is connected is served between the CONNECT packets of a crowd.
+func TestCrowdThatConnectsAtOnceTakesManyTurns(t *testing.T) {
+	e, _ := startEpoll(t, Options{Loops: 1, Listeners: []Listener{{Name: "p", Address: "127.0.0.1:0"}}})
+	l := e.loops[0]
+	onLoop := func(f func()) {
+		done := make(chan struct{})
+		l.post(func(*loop) { f(); close(done) })
+		<-done
+	}
+	var crowd []*codectest.Conn
+	for range 5 * maxNewcomers {
+		crowd = append(crowd, codectest.Dial(t, e.Addr("p").String(), codectest.Options{Timeout: time.Minute}))
+	}
+	for there := 0; there < len(crowd); {
+		onLoop(func() { there = l.conns.len })
+	}
+	onLoop(func() { // while it does nothing else, all of them ask
+		for _, c := range crowd {
+			c.Send(codec.AppendConnect(nil, &codec.Connect{Version: codec.V5, CleanStart: true}))
+		}
+	})
+	for _, c := range crowd {
+		c.NextOf(codec.TypeConnack)
+	}
+	turns := make(map[int64]int)
+	onLoop(func() {
+		for c := l.conns.first; c != nil; c = c.next {
+			turns[c.lastReceived]++
+		}
+	})
+	for _, n := range turns {
+		if n > maxNewcomers {
+			t.Errorf("a turn took in %d, want %d at most", n, maxNewcomers)
+		}
+	}
+}
