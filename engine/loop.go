@@ -31,6 +31,7 @@ type loop struct {
 	drained     func() // called when all connections have gone
 
 	inbox    mailbox
+	mail     *batch   // taken from inbox and not done yet
 	outbox   []*batch // by the other loop's index
 	outboxes int      // how many of them are set
 

@@ -117,9 +117,27 @@ func (l *loop) sendOutbox() {
 	l.outboxes = 0
 }
 
-// drainInbox does what other loops and goroutines have posted.
+// maxTasks is the number of tasks that are run before the loop looks at its
+// connections again. Most are answers of authenticators, thousands of them at
+// once when a server comes back, each with a Client to let in.
+const maxTasks = 16
+
+// drainInbox does what other loops and goroutines have posted, in order, and
+// leaves tasks beyond maxTasks for the next turn, with what came after them.
 func (l *loop) drainInbox() {
-	for b := l.inbox.take(); b != nil; {
+	b := l.mail
+	if b == nil {
+		b = l.inbox.take()
+	}
+	for tasks := 0; b != nil; {
+		if b.task != nil {
+			if tasks == maxTasks {
+				l.mail = b
+				l.driver.wake(l)
+				return
+			}
+			tasks++
+		}
 		next := b.next
 		if b.task != nil {
 			l.runTask(b.task)
@@ -130,6 +148,7 @@ func (l *loop) drainInbox() {
 		b.release()
 		b = next
 	}
+	l.mail = nil
 }
 
 func (l *loop) runTask(task func(*loop)) {

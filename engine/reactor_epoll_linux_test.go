@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"os"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -249,6 +250,33 @@ func TestCrowdThatConnectsAtOnceTakesManyTurns(t *testing.T) {
 	for _, n := range turns {
 		if n > maxNewcomers {
 			t.Errorf("a turn took in %d, want %d at most", n, maxNewcomers)
+		}
+	}
+}
+
+// Answers for thousands of Clients that come together are taken in few at a
+// time, in order.
+func TestTasksThatComeTogetherTakeManyTurns(t *testing.T) {
+	e, _ := startEpoll(t, Options{Loops: 1, Listeners: []Listener{{Name: "p", Address: "127.0.0.1:0"}}})
+	const tasks = 10 * maxTasks
+	turns, order := make(map[int64]int), []int(nil)
+	done := make(chan struct{})
+	e.loops[0].post(func(l *loop) { // while it does nothing else, all of them are posted
+		for i := range tasks {
+			l.post(func(l *loop) {
+				turns[l.now]++
+				order = append(order, i)
+			})
+		}
+		l.post(func(*loop) { close(done) })
+	})
+	<-done
+	if len(order) != tasks || !slices.IsSorted(order) {
+		t.Errorf("%d tasks were run, in order: %v; want %d", len(order), slices.IsSorted(order), tasks)
+	}
+	for _, n := range turns {
+		if n > 2*maxTasks { // at the beginning of a turn and at its end
+			t.Errorf("a turn ran %d tasks", n)
 		}
 	}
 }
