@@ -87,7 +87,8 @@ func configureMosquitto(s Site) Setup {
 	files := make(map[string]string)
 	text := fmt.Sprintf("listener %d 127.0.0.1\npersistence false\nlog_dest none\nuser root\n", s.Port)
 	if !s.Bounded {
-		text += "max_queued_messages 0\n"
+		// Of QoS 2 it would close a Publisher with more than 20 in flight.
+		text += "max_queued_messages 0\nmax_inflight_messages 1000\n"
 	}
 	if s.Door != Plain {
 		text += fmt.Sprintf("certfile %s\nkeyfile %s\n", s.Keys.ServerCert, s.Keys.ServerKey)
