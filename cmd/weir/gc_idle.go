@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"syscall"
@@ -20,6 +21,10 @@ const (
 	// bring leastWaste, and wastePercent of what is in use.
 	leastWaste   = 1 << 20
 	wastePercent = 10
+	// settlingWindows is how many quiet windows after busy ones bring a
+	// collection in any case: Clients that go, and queues that empty, let go of
+	// memory without asking for any, and only a collection finds out.
+	settlingWindows = 4
 )
 
 // giveBack returns memory to the system whenever little happens, until ctx ends.
@@ -35,6 +40,7 @@ func giveBack(ctx context.Context) error {
 		case <-ticker.C:
 		}
 		if idle.worthwhile(meter.read()) {
+			runtime.GC() // what pools keep outlives one collection
 			debug.FreeOSMemory()
 		}
 	}
@@ -53,22 +59,30 @@ type heapUse struct {
 type idleWatch struct {
 	cpu     time.Duration
 	settled uint64 // allocated when the last collection was worthwhile
+	busy    bool   // since then
+	quiet   int    // windows in a row
 }
 
 // worthwhile reports whether little has happened since it was last called, and a
 // collection will bring enough. It counts on being obeyed: what the last one has
 // not brought, such as free space between objects, the next one will not either.
 func (w *idleWatch) worthwhile(u heapUse) bool {
-	busy := u.cpu-w.cpu > quietCPU
+	used := u.cpu - w.cpu
 	w.cpu = u.cpu
-	if busy || u.resident <= u.live {
+	if used > quietCPU {
+		w.busy, w.quiet = true, 0
 		return false
 	}
+	w.quiet++
 	enough := max(leastWaste, u.live*wastePercent/100)
-	if u.resident-u.live < enough || u.allocated-w.settled < enough {
+	garbage := u.resident >= u.live+enough && u.allocated-w.settled >= enough
+	if !garbage && !(w.busy && w.quiet == settlingWindows) {
 		return false
 	}
 	w.settled = u.allocated
+	if w.quiet >= settlingWindows {
+		w.busy = false
+	}
 	return true
 }
 

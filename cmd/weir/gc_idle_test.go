@@ -21,6 +21,16 @@ func TestGarbageIsCollectedWhenLittleHappensAndThereIsEnough(t *testing.T) {
 			{"it is over", heapUse{live: 2 * mib, resident: 20 * mib, allocated: 30 * mib, cpu: 401 * time.Millisecond}, true},
 		},
 		{
+			{"Clients come", heapUse{live: 50 * mib, resident: 52 * mib, allocated: 60 * mib, cpu: time.Second}, false},
+			{"they are there", heapUse{live: 50 * mib, resident: 52 * mib, allocated: 60 * mib, cpu: time.Second}, false},
+			{"they go", heapUse{live: 50 * mib, resident: 52 * mib, allocated: 60 * mib, cpu: 2 * time.Second}, false},
+			{"quiet once", heapUse{live: 50 * mib, resident: 52 * mib, allocated: 60 * mib, cpu: 2 * time.Second}, false},
+			{"twice", heapUse{live: 50 * mib, resident: 52 * mib, allocated: 60 * mib, cpu: 2 * time.Second}, false},
+			{"three times", heapUse{live: 50 * mib, resident: 52 * mib, allocated: 60 * mib, cpu: 2 * time.Second}, false},
+			{"for good", heapUse{live: 50 * mib, resident: 52 * mib, allocated: 60 * mib, cpu: 2 * time.Second}, true},
+			{"and no more", heapUse{live: 2 * mib, resident: 2 * mib, allocated: 60 * mib, cpu: 2 * time.Second}, false},
+		},
+		{
 			{"a large heap with little garbage", heapUse{live: 100 * mib, resident: 109 * mib, allocated: 200 * mib}, false},
 			{"with more", heapUse{live: 100 * mib, resident: 110 * mib, allocated: 201 * mib}, true},
 			{"which was not garbage after all", heapUse{live: 100 * mib, resident: 110 * mib, allocated: 201 * mib}, false},
