@@ -67,7 +67,7 @@ func (c *conversation) setGate(only string) {
 		c.fatalf("the policy did not change: %v", err)
 	}
 	c.e.recheck(c.port)
-	c.m.settle()
+	c.settle()
 }
 
 // answer answers what the engine asks about k, whose name is its Client
@@ -79,14 +79,16 @@ func (c *conversation) answer(k *talker, text string) {
 		c.fatalf("nothing is asked about %s", k.name)
 	}
 	delete(c.gate.waiting, k.name)
-	if text != "timeout" {
+	if text == "timeout" {
+		time.Sleep(c.e.limits.AuthenticationTimeout) // of the bubble
+	} else {
 		i := strings.LastIndexByte(text, ' ')
 		if i < 0 || text[:i] != q.text {
 			c.fatalf("%q is asked about %s, not %q", q.text, k.name, text)
 		}
 		q.answer <- text[i+1:]
 	}
-	c.quiesce(k)
+	c.settle()
 }
 
 func (g *gate) ask(ctx context.Context, client, text string) (string, error) {

@@ -6,11 +6,11 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/weirmq/weir/codec"
@@ -66,7 +66,7 @@ func TestConversations(t *testing.T) {
 			if *update {
 				played := ""
 				for _, c := range conversationsIn(string(text)) {
-					played += playConversation(t, c, 1)
+					played += playInBubble(t, c, 1)
 				}
 				if err := os.WriteFile(file, []byte(played), 0o644); err != nil {
 					t.Fatal(err)
@@ -78,7 +78,7 @@ func TestConversations(t *testing.T) {
 				t.Run(strings.TrimPrefix(title, "== "), func(t *testing.T) {
 					for _, loops := range []int{1, 2, 3} {
 						t.Run(fmt.Sprintf("loops=%d", loops), func(t *testing.T) {
-							if played := playConversation(t, c, loops); played != c {
+							if played := playInBubble(t, c, loops); played != c {
 								t.Errorf("this was said, where '-' is expected and '+' is new:\n%s", lineDiff(c, played))
 							}
 						})
@@ -156,8 +156,15 @@ type talker struct {
 	unread   []byte      // the beginning of a packet, for which the window was too small
 }
 
+// playInBubble is playConversation in a bubble, whose time is the goroutines':
+// what they wait for ends when the conversation says so, however slow they are.
+func playInBubble(t *testing.T, text string, loops int) (played string) {
+	synctest.Test(t, func(t *testing.T) { played = playConversation(t, text, loops) })
+	return played
+}
+
 // playConversation plays the input of a case and returns it with the output
-// that it had.
+// that it had. It needs a bubble if there is a gate.
 func playConversation(t testing.TB, text string, loops int) string {
 	c := &conversation{t: t, loops: loops}
 	for line := range strings.Lines(text) {
@@ -259,7 +266,7 @@ func (c *conversation) do(line string) {
 		}
 		k.mc.send(k.gathered)
 		k.gathered = nil
-		c.quiesce(k)
+		c.settle()
 	case "lose":
 		k.mc.drop()
 		k.said = true
@@ -306,48 +313,21 @@ func (c *conversation) dial(k *talker) {
 	k.mc, k.said, k.unread = c.m.dial(c.port), false, nil
 }
 
-// settle runs the loops and waits until goroutines that have answered are
-// gone, so that what comes next does not depend on how fast they are.
+// settle runs the loops until nothing more comes of what has happened, and
+// takes what goroutines ask the gate.
 func (c *conversation) settle() {
 	c.m.settle()
-	if c.gate != nil {
-		for c.asking() > len(c.gate.waiting) {
-			runtime.Gosched()
-			c.m.settle()
-		}
-		c.m.settle()
-	}
-}
-
-// asking is how many goroutines ask the gate.
-func (c *conversation) asking() int {
-	n := int(c.e.waiting.Load())
-	for _, l := range c.e.loops {
-		n += l.rightsChecks.asking
-	}
-	return n
-}
-
-// quiesce waits until k's connection needs nothing more of a goroutine but an
-// answer that the conversation gives.
-func (c *conversation) quiesce(k *talker) {
-	c.settleLoops()
-	for c.gate != nil && k.mc.conn.asks() && !k.mc.closed && c.gate.waiting[k.name] == nil {
+	for c.gate != nil {
+		synctest.Wait()
 		select {
 		case q := <-c.gate.asked:
 			c.gate.waiting[q.client] = q
 		case <-c.m.signal:
+			c.m.settle()
+		default:
+			return
 		}
-		c.settleLoops()
 	}
-	c.settle()
-}
-
-func (c *conversation) settleLoops() { c.m.settle() }
-
-// asks reports whether a goroutine has something to answer for c.
-func (c *conn) asks() bool {
-	return c.waiting || c.credential != nil && c.credential.renewal.pending || c.decisions != nil && c.decisions.recheck.cancel != nil
 }
 
 // listen writes down what Clients were sent.
