@@ -252,8 +252,8 @@ type clients struct {
 // stay connects one of them, again and again.
 func (c *clients) stay(i int) {
 	for {
-		_ = c.connect(i) // for which there is a count
-		time.Sleep(retryAfter)
+		_ = c.connect(i)       // for which there is a count
+		time.Sleep(retryAfter) // as devices do that were refused
 	}
 }
 

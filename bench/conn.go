@@ -18,9 +18,9 @@ type conn struct {
 	wire    []byte // what they are on the wire, being written
 	written int    // of wire
 
-	dirty   bool // on the loop's list of those with something in out
-	blocked bool // the socket takes no more for now
-	answer  bool // TLS or WebSocket has something to send of its own
+	dirty  bool // on the loop's list of those with something in out
+	full   bool // the socket takes no more for now
+	answer bool // TLS or WebSocket has something to send of its own
 
 	// handle is told of each packet. The frame is borrowed for the call.
 	handle handler
@@ -113,7 +113,7 @@ func (c *conn) flush() error {
 	for {
 		if c.written == len(c.wire) {
 			if len(c.out) == 0 && !c.answer {
-				return c.block(false)
+				return c.setFull(false)
 			}
 			c.written, c.answer = 0, false
 			if c.plain() {
@@ -132,18 +132,18 @@ func (c *conn) flush() error {
 		case err != nil && err != errWouldBlock:
 			return err
 		case c.written < len(c.wire):
-			return c.block(true)
+			return c.setFull(true)
 		case len(c.out) == 0:
-			return c.block(false)
+			return c.setFull(false)
 		}
 	}
 }
 
-// block notes whether the socket is full, and if so has the loop come back.
-func (c *conn) block(full bool) error {
-	if c.blocked == full {
+// setFull notes whether the socket is full, and if so has the loop come back.
+func (c *conn) setFull(full bool) error {
+	if c.full == full {
 		return nil
 	}
-	c.blocked = full
+	c.full = full
 	return c.loop.poll.watch(c.fd, c.index, full, true)
 }

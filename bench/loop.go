@@ -83,7 +83,7 @@ func (l *loop) turn(d time.Duration, refill func()) error {
 func (l *loop) flush() error {
 	for _, c := range l.dirty {
 		c.dirty = false
-		if c.blocked {
+		if c.full {
 			continue // the poller tells when it is not
 		}
 		if err := c.flush(); err != nil {

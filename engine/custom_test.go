@@ -209,7 +209,7 @@ func TestWhoeverCannotAnswerHasNotAllowedIt(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b := start(t, engine.Options{
-				Limits:    engine.Limits{AuthenticationTimeout: 50 * time.Millisecond},
+				Limits:    engine.Limits{AuthenticationTimeout: time.Second},
 				Listeners: []engine.Listener{{Name: "p", Address: "127.0.0.1:0", Authenticator: test.authenticator, Authorizer: test.authorizer}},
 			})
 			connect := &codec.Connect{Version: codec.V5, ClientID: []byte("c"), CleanStart: true, HasWill: true, Will: codec.Will{TopicName: []byte("will")}}

@@ -20,7 +20,7 @@ func TestKeepHouseSweepsRetainedMessages(t *testing.T) {
 		if n := e.retained.index.Len(); n != 1 {
 			t.Fatalf("%d retained messages before the first sweep, want 1", n)
 		}
-		time.Sleep(sweepInterval)
+		time.Sleep(sweepInterval) // of the bubble
 		synctest.Wait()
 		if n := e.retained.index.Len(); n != 0 {
 			t.Fatalf("%d retained messages after the sweep, want 0", n)
