@@ -254,10 +254,13 @@ func (c *conn) askAuthorizer(qs []question, then func()) {
 	})
 }
 
-// answers asks the Authorizer. It may wait.
+// answers asks the Authorizer, until ctx ends. It may wait.
 func (p *policy) answers(ctx context.Context, who *security.Principal, qs []question) []security.Decision {
 	answers := make([]security.Decision, len(qs))
 	for i, q := range qs {
+		if ctx.Err() != nil {
+			break
+		}
 		// Whoever cannot answer has not allowed it.
 		if v, err := p.custom.Authorize(ctx, who, q.action, q.topic); err == nil {
 			answers[i] = v
