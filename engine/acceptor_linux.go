@@ -4,14 +4,17 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// acceptBatch is the number of connections that are accepted in a cycle.
-const acceptBatch = 64
+// acceptBatch is the number of connections that are accepted in a cycle. It is
+// one while there are more that want to be read from than are: in the backlog of
+// the socket nobody else waits for them.
+const acceptBatch = 8
 
 // acceptor accepts the connections of one port, on the first executor.
 type acceptor struct {
@@ -118,7 +121,11 @@ func (a *acceptor) pauseFor(d time.Duration) {
 // accept takes the connections that wait, up to a bound.
 func (a *acceptor) accept() {
 	e := a.port.engine
-	for range acceptBatch {
+	n := acceptBatch
+	if slices.ContainsFunc(a.executor.pollers, func(p *poller) bool { return p.crowded }) {
+		n = 1
+	}
+	for range n {
 		// Of package syscall: that of unix asks for the protocol, with a system
 		// call more.
 		fd, sa, err := syscall.Accept4(int(a.fd), syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC)

@@ -31,7 +31,8 @@ type loop struct {
 	drained     func() // called when all connections have gone
 
 	inbox    mailbox
-	mail     *batch   // taken from inbox and not done yet
+	answers  mailbox  // of goroutines, about a Client each
+	unheard  *batch   // taken from answers
 	outbox   []*batch // by the other loop's index
 	outboxes int      // how many of them are set
 
@@ -166,6 +167,7 @@ func (l *loop) due() {
 	l.closing = append(l.closing, l.lingering...)
 	l.lingering = l.lingering[:0]
 	l.drainInbox()
+	l.hearAnswers()
 }
 
 // arm sets the driver's alarm for the next timer, if that is not what it is

@@ -117,27 +117,9 @@ func (l *loop) sendOutbox() {
 	l.outboxes = 0
 }
 
-// maxTasks is the number of tasks that are run before the loop looks at its
-// connections again. Most are answers of authenticators, thousands of them at
-// once when a server comes back, each with a Client to let in.
-const maxTasks = 16
-
-// drainInbox does what other loops and goroutines have posted, in order, and
-// leaves tasks beyond maxTasks for the next turn, with what came after them.
+// drainInbox does what other loops and goroutines have posted, in order.
 func (l *loop) drainInbox() {
-	b := l.mail
-	if b == nil {
-		b = l.inbox.take()
-	}
-	for tasks := 0; b != nil; {
-		if b.task != nil {
-			if tasks == maxTasks {
-				l.mail = b
-				l.driver.wake(l)
-				return
-			}
-			tasks++
-		}
+	for b := l.inbox.take(); b != nil; {
 		next := b.next
 		if b.task != nil {
 			l.runTask(b.task)
@@ -148,7 +130,41 @@ func (l *loop) drainInbox() {
 		b.release()
 		b = next
 	}
-	l.mail = nil
+}
+
+// maxAnswers is the number of answers that are heard before the loop looks at
+// its connections again. There are thousands of them at once when a server of an
+// authenticator comes back, each with a Client to let in.
+const maxAnswers = 4
+
+// postAnswer has task run on l, like post, but a few at a time: it is about one
+// Client that waits for a goroutine, and nobody else should wait for that. Tasks
+// of one goroutine run in the order posted. Safe for concurrent use.
+func (l *loop) postAnswer(task func(*loop)) {
+	b := batches.Get().(*batch)
+	b.task = task
+	if l.answers.push(b) {
+		l.driver.wake(l)
+	}
+}
+
+// hearAnswers runs a few tasks of postAnswer.
+func (l *loop) hearAnswers() {
+	for range maxAnswers {
+		if l.unheard == nil {
+			l.unheard = l.answers.take()
+		}
+		b := l.unheard
+		if b == nil {
+			return
+		}
+		l.unheard = b.next
+		l.runTask(b.task)
+		b.release()
+	}
+	if l.unheard != nil || !l.answers.empty() { // whose bell may have rung before
+		l.driver.wake(l)
+	}
 }
 
 func (l *loop) runTask(task func(*loop)) {

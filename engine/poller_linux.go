@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/weirmq/weir/codec"
 	"github.com/weirmq/weir/tlsstate"
 )
 
@@ -18,10 +19,13 @@ type poller struct {
 	loop    *loop
 	epoll   int
 	alarm   int64
-	// newcomers is how many this turn has read from.
-	newcomers int
-	events    []unix.EpollEvent
-	pieces    []unix.Iovec // scratch of rawWritev
+	// newcomers is the slots of those who have sent something, perhaps a CONNECT
+	// packet, and crowded says that there were more of them than were read from.
+	newcomers  []int32
+	crowded    bool
+	lastServed int // which of them had the last turn
+	events     []unix.EpollEvent
+	pieces     []unix.Iovec // scratch of rawWritev
 
 	// transports is by slot, and free the slots that are not taken:
 	// descriptors are shared by all loops, so by descriptor each loop would
@@ -52,10 +56,11 @@ type arrival struct {
 const (
 	// pollBatch is the number of events that one turn handles at most.
 	pollBatch = 256
-	// maxNewcomers is the number of connections without a Session that one turn
-	// reads from: a CONNECT costs as much as twenty messages, and thousands of
-	// them at once must not have everybody else wait for their end.
-	maxNewcomers = 32
+	// maxNewcomers is the number of connections without a Session that are read
+	// from before the loop looks at the others again: a CONNECT costs as much as
+	// twenty messages, and thousands of them at once must not have everybody else
+	// wait for their end.
+	maxNewcomers = 4
 )
 
 func newPoller(r *epollReactor, l *loop) (*poller, error) {
@@ -98,7 +103,8 @@ func (p *poller) wake() {
 }
 
 // turn handles what epoll_wait returned, and what is due, in one turn of the
-// loop.
+// loop. Newcomers have a turn of their own after it, when what others are sent
+// is written.
 func (p *poller) turn(events []unix.EpollEvent, buffer []byte) {
 	l := p.loop
 	l.begin()
@@ -107,7 +113,7 @@ func (p *poller) turn(events []unix.EpollEvent, buffer []byte) {
 		p.serve(a.transport, a.port, nil)
 	}
 	p.arrivals = p.arrivals[:0]
-	p.newcomers = 0
+	p.newcomers = p.newcomers[:0]
 	for i := range events {
 		if ev := &events[i]; ev.Pad == aboutConnection {
 			p.ready(ev.Fd, ev.Events, buffer)
@@ -121,6 +127,23 @@ func (p *poller) turn(events []unix.EpollEvent, buffer []byte) {
 		l.due()
 	}
 	l.end()
+	p.crowded = len(p.newcomers) > maxNewcomers
+	if len(p.newcomers) > 0 {
+		l.begin()
+		for range min(len(p.newcomers), maxNewcomers) {
+			p.read(p.nextNewcomer(), buffer)
+		}
+		l.end()
+	}
+}
+
+// nextNewcomer returns the slot of one of those who have sent something. All are
+// reported again, in the same order, so it goes on where it ended the last time:
+// whoever always has something to send, and never a whole CONNECT packet, cannot
+// keep others out.
+func (p *poller) nextNewcomer() int32 {
+	p.lastServed = (p.lastServed + 1) % pollBatch
+	return p.newcomers[p.lastServed%len(p.newcomers)]
 }
 
 // idle reports whether a turn without events would have nothing to do.
@@ -141,10 +164,19 @@ func (p *poller) ready(slot int32, events uint32, buffer []byte) {
 		return
 	}
 	if t.conn.state == stateConnecting {
-		if p.newcomers == maxNewcomers {
-			return // it is reported again
-		}
-		p.newcomers++
+		p.newcomers = append(p.newcomers, slot)
+		return
+	}
+	p.read(slot, buffer)
+}
+
+// read reads from a connection once, and handles that. The connection may have
+// been closed meanwhile, and another one may have its slot: nothing to read is
+// harmless.
+func (p *poller) read(slot int32, buffer []byte) {
+	t := p.transports[slot]
+	if t == nil {
+		return
 	}
 	n, errno := rawRead(t.fd, buffer)
 	switch {
@@ -160,7 +192,7 @@ func (p *poller) ready(slot int32, events uint32, buffer []byte) {
 // post has the loop serve a connection of port. Safe for concurrent use.
 func (p *poller) post(t *epollTransport, port *port, tc *tlsstate.Conn) {
 	p.expect(t)
-	p.loop.post(func(*loop) {
+	p.loop.postAnswer(func(*loop) {
 		p.arrived(t)
 		p.serve(t, port, tc)
 	})
@@ -192,7 +224,12 @@ func (p *poller) serve(t *epollTransport, port *port, tc *tlsstate.Conn) {
 		return
 	}
 	p.loop.openedInTurn(c)
-	if tc != nil {
+	switch {
+	case p.loop.draining: // since it was posted
+		c.disconnect(codec.ServerShuttingDown, CloseServerShuttingDown)
+	case port.closed.Load():
+		c.close(CloseListenerRemoved)
+	case tc != nil:
 		// Bytes read during the handshake may hold a whole CONNECT, and no
 		// event will announce them.
 		p.loop.receive(c, nil)

@@ -2,8 +2,11 @@ package engine
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"net"
 	"os"
+	"runtime"
 	"slices"
 	"syscall"
 	"testing"
@@ -135,7 +138,7 @@ func TestMovedConnectionTakesItsUnsentOutputAlong(t *testing.T) {
 	moved := make(chan int, 1)
 	tr := &epollTransport{poller: from, fd: int32(fds[0]), remote: &net.UnixAddr{}}
 	from.post(tr, e.internal, nil)
-	from.loop.post(func(l *loop) {
+	from.loop.postAnswer(func(l *loop) {
 		written := 0
 		for chunk := make([]byte, 64<<10); tr.buffered() < 1<<20; written += len(chunk) {
 			if err := tr.write(chunk); err != nil {
@@ -254,29 +257,84 @@ func TestCrowdThatConnectsAtOnceTakesManyTurns(t *testing.T) {
 	}
 }
 
-// Answers for thousands of Clients that come together are taken in few at a
-// time, in order.
-func TestTasksThatComeTogetherTakeManyTurns(t *testing.T) {
+// A connection whose handshake ends as its port goes is overtaken by the news,
+// and ends with the port all the same.
+func TestConnectionThatArrivesAfterItsPortHasGoneIsClosed(t *testing.T) {
+	server, client := tlsForConversations(t)
+	e, _ := startEpoll(t, Options{Loops: 1, Listeners: []Listener{{Name: "p", Address: "127.0.0.1:0", TLS: server}}})
+	address := e.Addr("p").String()
+	l := e.loops[0]
+	var nc *tls.Conn
+	done := make(chan error, 1)
+	l.post(func(l *loop) {
+		var err error
+		if nc, err = tls.Dial("tcp", address, client); err == nil {
+			for l.answers.empty() {
+				runtime.Gosched()
+			}
+			err = e.Apply(context.Background(), nil)
+		}
+		done <- err
+	})
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if err := nc.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := nc.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("read %d bytes: %v", n, err)
+	}
+}
+
+// Connections that always have something to send, and never a whole CONNECT
+// packet, do not keep Clients out: those who are reported turn after turn have
+// theirs.
+func TestNewcomersTakeTurns(t *testing.T) {
+	for _, n := range []int{1, maxNewcomers, maxNewcomers + 1, 10, pollBatch - 1, pollBatch} {
+		p := poller{}
+		for slot := range n {
+			p.newcomers = append(p.newcomers, int32(slot))
+		}
+		served := make(map[int32]bool)
+		for range n + pollBatch {
+			served[p.nextNewcomer()] = true
+		}
+		if len(served) != n {
+			t.Errorf("%d of %d had a turn", len(served), n)
+		}
+	}
+}
+
+// Answers for thousands of Clients that come together are heard few at a time,
+// in order, and mail does not wait for them.
+func TestAnswersThatComeTogetherTakeManyTurns(t *testing.T) {
 	e, _ := startEpoll(t, Options{Loops: 1, Listeners: []Listener{{Name: "p", Address: "127.0.0.1:0"}}})
-	const tasks = 10 * maxTasks
+	const answers = 10 * maxAnswers
 	turns, order := make(map[int64]int), []int(nil)
-	done := make(chan struct{})
+	done, mail := make(chan struct{}), -1
 	e.loops[0].post(func(l *loop) { // while it does nothing else, all of them are posted
-		for i := range tasks {
-			l.post(func(l *loop) {
+		for i := range answers {
+			l.postAnswer(func(l *loop) {
 				turns[l.now]++
 				order = append(order, i)
+				if i == 0 {
+					l.post(func(*loop) { mail = len(order) })
+				}
 			})
 		}
-		l.post(func(*loop) { close(done) })
+		l.postAnswer(func(*loop) { close(done) })
 	})
 	<-done
-	if len(order) != tasks || !slices.IsSorted(order) {
-		t.Errorf("%d tasks were run, in order: %v; want %d", len(order), slices.IsSorted(order), tasks)
+	if len(order) != answers || !slices.IsSorted(order) {
+		t.Errorf("%d answers were heard, in order: %v; want %d", len(order), slices.IsSorted(order), answers)
+	}
+	if mail < 1 || mail > 2*maxAnswers {
+		t.Errorf("mail was taken after %d answers", mail)
 	}
 	for _, n := range turns {
-		if n > 2*maxTasks { // at the beginning of a turn and at its end
-			t.Errorf("a turn ran %d tasks", n)
+		if n > maxAnswers {
+			t.Errorf("%d answers in a turn, want %d at most", n, maxAnswers)
 		}
 	}
 }

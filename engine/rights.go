@@ -89,7 +89,7 @@ func (c *conn) askForRights() {
 			c.applyRights(answers[0] == security.Allow, func(filter string) bool { return !denied[filter] })
 		}
 	}, func() {
-		l.post(func(l *loop) {
+		l.postAnswer(func(l *loop) {
 			l.rightsChecks.asking--
 			l.askForRights()
 		})

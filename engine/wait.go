@@ -56,7 +56,7 @@ func (c *conn) onGoroutine(cancel *context.CancelFunc, work func(ctx context.Con
 		defer done()
 		defer stop()
 		answer := guarded(e, ctx, work)
-		l.post(func(l *loop) {
+		l.postAnswer(func(l *loop) {
 			if c.state >= stateClosing {
 				return
 			}

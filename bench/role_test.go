@@ -1,0 +1,130 @@
+//go:build linux
+
+package bench_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"testing"
+)
+
+// A role is this program in a process of its own, so that what it computes is
+// not taken for somebody else's doing. It is told lines, and answers each with a
+// line of JSON.
+type role struct {
+	b       *testing.B
+	name    string
+	process *exec.Cmd
+	in      io.WriteCloser
+	out     *bufio.Scanner
+	left    bool
+}
+
+const (
+	roleVariable     = "WEIR_TEST_ROLE"
+	argumentVariable = "WEIR_TEST_ARGUMENT"
+
+	roleBroker = "broker"
+	roleCrowd  = "crowd"
+	roleServer = "server"
+)
+
+// roles take their argument and return who answers lines.
+var roles = map[string]func(argument []byte) (answer func(line string) (any, error), err error){
+	roleBroker: beBroker,
+	roleCrowd:  beCrowd,
+	roleServer: beServer,
+}
+
+func TestMain(m *testing.M) {
+	if be := roles[os.Getenv(roleVariable)]; be != nil {
+		if err := play(be); err != nil {
+			fmt.Fprintln(os.Stderr, os.Getenv(roleVariable)+":", err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// play plays a role until there is nothing more to be told.
+func play(be func([]byte) (func(string) (any, error), error)) error {
+	answer, err := be([]byte(os.Getenv(argumentVariable)))
+	if err != nil {
+		return err
+	}
+	out := json.NewEncoder(os.Stdout)
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		v, err := answer(lines.Text())
+		if err == nil {
+			err = out.Encode(v)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startRole starts a process that lives until the benchmark has ended, or
+// leaves. One that is elsewhere takes only time that nobody else on this machine
+// wants, as if it had processors of its own.
+func startRole(b *testing.B, name string, argument any, elsewhere bool) *role {
+	b.Helper()
+	text, err := json.Marshal(argument)
+	if err != nil {
+		b.Fatal(err)
+	}
+	command := []string{os.Args[0]}
+	if elsewhere {
+		// Of nice, the least would still be given milliseconds at a time.
+		command = append([]string{"chrt", "--idle", "0"}, command...)
+	}
+	r := &role{b: b, name: name, process: exec.Command(command[0], command[1:]...)}
+	r.process.Env = append(os.Environ(), roleVariable+"="+name, argumentVariable+"="+string(text))
+	r.process.Stderr = os.Stderr
+	in, err := r.process.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	out, err := r.process.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := r.process.Start(); err != nil {
+		b.Fatal(err)
+	}
+	r.in, r.out = in, bufio.NewScanner(out)
+	b.Cleanup(r.leave)
+	return r
+}
+
+// tell tells the role a line and, unless it is nil, has answer filled in.
+func (r *role) tell(line string, answer any) {
+	r.b.Helper()
+	if _, err := fmt.Fprintln(r.in, line); err != nil || !r.out.Scan() {
+		r.b.Errorf("the %s is gone: %v %v", r.name, err, r.out.Err())
+		return
+	}
+	if answer != nil {
+		if err := json.Unmarshal(r.out.Bytes(), answer); err != nil {
+			r.b.Error(err)
+		}
+	}
+}
+
+// leave ends the role.
+func (r *role) leave() {
+	if r.left {
+		return
+	}
+	r.left = true
+	_ = r.in.Close()
+	if err := r.process.Wait(); err != nil {
+		r.b.Errorf("the %s: %v", r.name, err)
+	}
+}
