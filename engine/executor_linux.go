@@ -214,6 +214,9 @@ func (x *executor) cycle(events []unix.EpollEvent, now int64) {
 			}
 		case aboutPoller:
 			p := x.reactor.pollers[ev.Fd]
+			if p.executor.Load() != x {
+				continue // it was given, and is not taken yet
+			}
 			if n, err := unix.EpollWait(p.epoll, p.events, 0); err == nil {
 				p.turn(p.events[:n], x.buffer)
 			}
@@ -222,10 +225,11 @@ func (x *executor) cycle(events []unix.EpollEvent, now int64) {
 	if direct && len(events) > 0 {
 		x.pollers[0].turn(events, x.buffer)
 	}
-	for range passes {
+	for pass := range passes {
 		quiet := true
 		for _, p := range x.pollers {
-			if !p.idle(now) {
+			// What is left of a crowd of answers waits until others were looked at.
+			if !p.idle(now) && (pass == 0 || p.loop.unheard == nil) {
 				p.turn(nil, x.buffer)
 				quiet = false
 			}
@@ -236,28 +240,47 @@ func (x *executor) cycle(events []unix.EpollEvent, now int64) {
 	}
 }
 
-// adopt takes over pollers that nobody runs.
-func (x *executor) adopt(pollers []*poller) error {
-	for _, p := range pollers {
-		if len(x.reactor.pollers) > 1 {
-			if err := control(x.hub, unix.EPOLL_CTL_ADD, p.epoll, unix.EPOLLIN, aboutPoller, int32(p.loop.index)); err != nil {
-				return err
-			}
+// watch has the hub report pollers, or fails and reports none of them. Safe for
+// concurrent use.
+func (x *executor) watch(pollers []*poller) error {
+	if len(x.reactor.pollers) == 1 {
+		return nil // the hub is the poller's own
+	}
+	for i, p := range pollers {
+		if err := control(x.hub, unix.EPOLL_CTL_ADD, p.epoll, unix.EPOLLIN, aboutPoller, int32(p.loop.index)); err != nil {
+			x.ignore(pollers[:i])
+			return err
 		}
-		p.executor.Store(x)
-		x.pollers = append(x.pollers, p)
 	}
 	return nil
 }
 
-// abandon lets go of the pollers from n on.
-func (x *executor) abandon(n int) []*poller {
-	given := slices.Clone(x.pollers[n:])
-	for _, p := range given {
+// ignore ends watch.
+func (x *executor) ignore(pollers []*poller) {
+	for _, p := range pollers {
 		_ = control(x.hub, unix.EPOLL_CTL_DEL, p.epoll, 0, aboutPoller, 0) // it is there
 	}
+}
+
+// take takes over pollers that are watched, and that nobody runs.
+func (x *executor) take(pollers []*poller) {
+	for _, p := range pollers {
+		p.executor.Store(x)
+	}
+	x.pollers = append(x.pollers, pollers...)
+}
+
+// give stops running the pollers from n on, which to watches from now on and is
+// to take. It fails where the kernel has no more watches for us, and then they
+// stay.
+func (x *executor) give(n int, to *executor) (given []*poller, err error) {
+	given = slices.Clone(x.pollers[n:])
+	if err := to.watch(given); err != nil {
+		return nil, err
+	}
+	x.ignore(given)
 	x.pollers = slices.Delete(x.pollers, n, len(x.pollers))
-	return given
+	return given, nil
 }
 
 // balance ends a window, and returns false if the executor has given its loops
@@ -272,10 +295,12 @@ func (x *executor) balance(now int64) (goOn bool) {
 	case spread:
 		x.giveHalf()
 	case gather:
-		first, given := x.reactor.executors[0], x.abandon(0)
-		x.running.Store(false)
-		first.post(func() { first.mustAdopt(given) })
-		return false
+		first := x.reactor.executors[0]
+		if given, err := x.give(0, first); err == nil {
+			x.running.Store(false)
+			first.post(func() { first.take(given) })
+			return false
+		}
 	}
 	return true
 }
@@ -321,18 +346,14 @@ func (x *executor) isCold(now int64) bool {
 func (x *executor) giveHalf() {
 	for _, other := range x.reactor.executors {
 		if len(x.pollers) > 1 && other.running.CompareAndSwap(false, true) {
-			other.mustAdopt(x.abandon(len(x.pollers) / 2))
+			given, err := x.give(len(x.pollers)/2, other)
+			if err != nil {
+				other.running.Store(false)
+				return
+			}
+			other.take(given)
 			x.reactor.running.Go(other.run)
 			return
 		}
-	}
-}
-
-// mustAdopt is adopt where it worked before: only memory of the kernel's can
-// be wanting, and then the loops must be run all the same.
-func (x *executor) mustAdopt(pollers []*poller) {
-	for x.adopt(pollers) != nil {
-		pollers = slices.DeleteFunc(slices.Clone(pollers), func(p *poller) bool { return slices.Contains(x.pollers, p) })
-		time.Sleep(time.Millisecond)
 	}
 }

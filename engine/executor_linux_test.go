@@ -128,3 +128,36 @@ func TestIdleTimeIsTheFourthNumberOfProcStat(t *testing.T) {
 		t.Error("this machine was never idle")
 	}
 }
+
+// Where the kernel has no more watches loops stay where they are, and go on.
+func TestLoopsThatCannotBeGivenStay(t *testing.T) {
+	e, r := startEpoll(t, Options{Loops: 2, Listeners: []Listener{{Name: "p", Address: "127.0.0.1:0"}}})
+	first, other := r.executors[0], r.executors[1]
+	onExecutor := func(f func()) {
+		done := make(chan struct{})
+		first.post(func() { f(); close(done) })
+		<-done
+	}
+	onExecutor(func() {
+		r.placement = func(*executor, float64) move { return stay }
+		hub := other.hub
+		other.hub = -1
+		first.giveHalf()
+		other.hub = hub
+		if len(first.pollers) != 2 || other.running.Load() {
+			t.Errorf("%d loops stay, and the other executor runs: %v", len(first.pollers), other.running.Load())
+		}
+	})
+	for i := range 4 {
+		connectTo(t, e.Addr("p").String(), fmt.Sprint("c", i))
+	}
+	onExecutor(func() {
+		first.giveHalf()
+		if len(first.pollers) != 1 || !other.running.Load() {
+			t.Errorf("%d loops stay, and the other executor runs: %v", len(first.pollers), other.running.Load())
+		}
+	})
+	for i := range 4 {
+		connectTo(t, e.Addr("p").String(), fmt.Sprint("d", i))
+	}
+}

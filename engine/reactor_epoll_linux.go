@@ -75,10 +75,11 @@ func (r *epollReactor) start() error {
 		}
 	}
 	first := r.executors[0]
-	if err := first.adopt(r.pollers); err != nil {
+	if err := first.watch(r.pollers); err != nil {
 		r.release()
 		return fmt.Errorf("engine: reactor: %w", err)
 	}
+	first.take(r.pollers)
 	first.running.Store(true)
 	r.running.Go(first.run)
 	return nil
