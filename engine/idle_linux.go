@@ -13,14 +13,16 @@ const tick = 10 * time.Millisecond
 // machineIdle returns for how many ticks the processors have been idle, all
 // together. Where it cannot be known it is as if one always were.
 func machineIdle() int64 {
-	stat, err := os.ReadFile("/proc/stat")
-	if err != nil {
-		return int64(time.Duration(time.Now().UnixNano()) / tick)
+	if stat, err := os.ReadFile("/proc/stat"); err == nil {
+		if n := idleIn(stat); n > 0 {
+			return n
+		}
 	}
-	return idleIn(stat)
+	return int64(time.Duration(time.Now().UnixNano()) / tick)
 }
 
 // idleIn reads the fourth number of the first line: "cpu user nice system idle".
+// It is 0 if there is none, as on systems that only look like Linux.
 func idleIn(stat []byte) int64 {
 	line, _, _ := bytes.Cut(stat, []byte("\n"))
 	fields := bytes.Fields(line)
