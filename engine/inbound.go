@@ -64,7 +64,7 @@ func (c *conn) parse(b []byte) {
 		c.keep(b)
 		return
 	}
-	if c.waiting && len(c.carry.B)+len(b) > maxCarryBytes {
+	if c.readsTooFar(len(b)) {
 		c.disconnect(codec.QuotaExceeded, CloseQuotaExceeded)
 		return
 	}
@@ -82,6 +82,21 @@ func (c *conn) handlePackets(b []byte) (rest []byte) {
 		b = b[n:]
 	}
 	return b
+}
+
+// readsTooFar reports whether more bytes than maxCarryBytes would be carried
+// behind a packet that waits, with n more. The packet itself may be larger than
+// that, but for CONNECT, which is not carried while it waits.
+func (c *conn) readsTooFar(n int) bool {
+	if !c.waiting {
+		return false
+	}
+	n += len(c.carry.B)
+	if n > maxCarryBytes && c.state == stateOpen {
+		_, size, _ := codec.ReadFrame(c.carry.B, c.packetLimit())
+		n -= size
+	}
+	return n > maxCarryBytes
 }
 
 // append adds b to what is carried.
@@ -144,12 +159,11 @@ func (c *conn) carryOver(rest []byte) {
 		n := copy(c.carry.B, rest)
 		c.carry.B = c.carry.B[:n]
 	default:
-		if c.waiting && len(rest) > maxCarryBytes {
-			c.disconnect(codec.QuotaExceeded, CloseQuotaExceeded)
-			return
-		}
 		c.carry = c.loop.buffers.get()
 		c.append(rest)
+		if c.readsTooFar(0) {
+			c.disconnect(codec.QuotaExceeded, CloseQuotaExceeded)
+		}
 	}
 }
 

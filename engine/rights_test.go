@@ -339,3 +339,35 @@ func TestRecheckOfManyCredentialsIsOneGoroutineForALoop(t *testing.T) {
 		t.Errorf("%d Clients at a time, want one for each of %d loops", n, loops)
 	}
 }
+
+// maxCarryBytes is for what comes behind a packet that waits, which may be as
+// large as any.
+func TestLargePacketsWaitForAnAnswerToo(t *testing.T) {
+	for _, behind := range []int{maxCarryBytes / 2, maxCarryBytes + 1} {
+		t.Run(fmt.Sprint(behind, " bytes behind it"), func(t *testing.T) {
+			r := newRightsTest(t, Limits{}, 1, &judge{})
+			c := r.connectAllowed("c", "s")
+			p := newPatient()
+			r.change(p)
+			r.next(p.asked).answer <- security.Allow // Connect
+			r.next(p.asked).answer <- security.Allow // Subscribe s
+			packet := codec.AppendPublish(nil, codec.V5, &codec.Publish{
+				TopicName: []byte("a"), QoS: codec.QoS1, PacketID: 1, Payload: make([]byte, 2*maxCarryBytes),
+			})
+			for piece := range slices.Chunk(append(packet, make([]byte, behind)...), 128<<10) {
+				c.send(piece)
+			}
+			if behind > maxCarryBytes {
+				if c.conn.reason != CloseQuotaExceeded {
+					t.Errorf("closed: %v", c.conn.reason)
+				}
+				return
+			}
+			r.next(p.asked).answer <- security.Allow // Publish a
+			r.m.settleUntil(t, func() bool { return !c.conn.waiting })
+			if got := c.received(t); len(got) == 0 || got[0] != codec.TypePuback {
+				t.Errorf("received %v, closed: %v", got, c.conn.reason)
+			}
+		})
+	}
+}
