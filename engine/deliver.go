@@ -223,6 +223,9 @@ func (fc *frameCache) get(p *publication, v codec.Version, hasID bool, now int64
 	if p.hasExpiry {
 		q.MessageExpiryInterval, _ = remaining(p.expiry, p.published, now)
 	}
+	if cap(f.bytes) > maxScratch { // for the properties of one message
+		f.bytes = nil
+	}
 	if len(p.payload) < lendBytes {
 		f.bytes = codec.AppendPublish(f.bytes[:0], v, &q)
 		f.size = len(f.bytes)
