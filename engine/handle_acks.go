@@ -60,7 +60,7 @@ func (c *conn) handlePubrec(a *codec.Ack, e *inflightMessage) {
 func (c *conn) handlePubrel(a *codec.Ack) {
 	code := codec.Success
 	if c.session.incoming.has(a.PacketID) {
-		delete(c.session.incoming, a.PacketID)
+		c.session.incoming.remove(a.PacketID)
 	} else {
 		code = codec.PacketIdentifierNotFound
 	}

@@ -38,7 +38,7 @@ func (c *conn) handlePublish(f codec.Frame) (done bool) {
 		// Client cannot have counted on them [MQTT-3.3.4-9]. Before MQTT 5
 		// nobody tells it a Receive Maximum, and Packet Identifiers are the
 		// bound.
-		if c.version == codec.V5 && int(c.acksUnsent)+len(s.incoming) >= int(l.engine.limits.ReceiveMaximum) {
+		if c.version == codec.V5 && int(c.acksUnsent)+s.incoming.len >= int(l.engine.limits.ReceiveMaximum) {
 			c.protocolError(codec.ReceiveMaximumExceeded, "more PUBLISH packets unacknowledged than Receive Maximum")
 			return false
 		}

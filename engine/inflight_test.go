@@ -106,3 +106,35 @@ func TestInflightUsesIdentifiersInTurn(t *testing.T) {
 		f.remove(l, e)
 	}
 }
+
+func TestSetOfPacketIdentifiersAgreesWithAMap(t *testing.T) {
+	manySeeds(t, func(t *testing.T, r *rand.Rand) {
+		var s idSet
+		naive := make(map[codec.PacketID]bool)
+		for range 2000 {
+			id := codec.PacketID(1 + r.IntN(300))
+			if r.IntN(10) == 0 {
+				id = 0xFFFF
+			}
+			if got := s.has(id); got != naive[id] {
+				t.Fatalf("has %d: %v", id, got)
+			}
+			if naive[id] {
+				s.remove(id)
+				delete(naive, id)
+			} else {
+				s.add(id)
+				naive[id] = true
+			}
+			if s.len != len(naive) {
+				t.Fatalf("%d of them, want %d", s.len, len(naive))
+			}
+		}
+		for id := range naive {
+			s.remove(id)
+		}
+		if len(s.blocks) != 0 {
+			t.Errorf("%d blocks are left", len(s.blocks))
+		}
+	})
+}

@@ -74,9 +74,9 @@ func (s *simulation) checkClient(c *simClient) {
 	switch {
 	case session == nil:
 		s.model.fail("%s: the connection is open and has no Session", c.id)
-	case session.inflight.count+session.queue.len+session.backlog.len()+len(session.resend)+len(session.incoming) > 0:
+	case session.inflight.count+session.queue.len+session.backlog.len()+len(session.resend)+session.incoming.len > 0:
 		s.model.fail("%s: of what was acknowledged %d messages are in flight, %d and %d wait, %d are to be released", c.id,
-			session.inflight.count, session.queue.len, session.backlog.len(), len(session.incoming))
+			session.inflight.count, session.queue.len, session.backlog.len(), session.incoming.len)
 	case len(c.out)+len(c.asked)+len(c.pings) > 0:
 		s.model.fail("%s: there are %d PUBLISH, %d SUBSCRIBE or UNSUBSCRIBE and %d PINGREQ packets without an answer [MQTT-3.3.4-1]", c.id,
 			len(c.out), len(c.asked), len(c.pings))
