@@ -98,14 +98,13 @@ func (p *panel) throughput(results []*Result, colors map[string]string) {
 			seconds = max(seconds, sample.At)
 		}
 	}
-	if seconds == 0 {
+	if seconds == 0 || p.high == 0 {
 		p.empty()
 		return
 	}
 	p.high *= 1.05
 	p.axes(func(v float64) string { return compact(v) })
-	step := niceStep(seconds / 5)
-	for at := 0.0; at <= seconds*1.0001; at += step {
+	for _, at := range niceTicks(seconds, 5) {
 		p.xTick(at/seconds, number(at))
 	}
 	for _, r := range results {
@@ -184,11 +183,7 @@ func (p *panel) ticks() (values []float64) {
 		}
 		return values
 	}
-	step := niceStep(p.high / 6)
-	for v := 0.0; v <= p.high; v += step {
-		values = append(values, v)
-	}
-	return values
+	return niceTicks(p.high, 6)
 }
 
 func (p *panel) heading() {
@@ -205,6 +200,18 @@ func (p *panel) xTick(share float64, label string) {
 	x := p.x + share*p.width
 	p.svg.line(x, p.y+p.height, x, p.y+p.height+5, "#333333", 1)
 	p.svg.text(x, p.y+p.height+20, "middle", 12, label)
+}
+
+// niceTicks returns round values from 0 to high, in most steps or fewer, whatever
+// high is.
+func niceTicks(high float64, most int) (values []float64) {
+	step := niceStep(high / float64(most))
+	for i := range most + 1 {
+		if v := float64(i) * step; v <= high*1.0001 {
+			values = append(values, v)
+		}
+	}
+	return values
 }
 
 // niceStep returns the next 1, 2 or 5 times a power of ten.

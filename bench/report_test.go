@@ -237,7 +237,12 @@ func TestPlotIsADrawing(t *testing.T) {
 	c := exampleResults()
 	c.Results[1].Peer = `<new> & "improved"`
 	idle := &Result{Peer: "idle", Scenario: Idle}
-	for name, results := range map[string][]*Result{"comparison": c.Results, "nothing measured": {idle}, "both": append(c.Results, idle), "none": nil} {
+	futile := &Result{Peer: "futile", Scenario: Storm, Samples: []Sample{{At: 1}, {At: 2}}}
+	short := &Result{Peer: "short", Scenario: Storm, Samples: []Sample{{At: 5e-324, Operations: 5e-324}}}
+	for name, results := range map[string][]*Result{
+		"comparison": c.Results, "nothing measured": {idle}, "both": append(c.Results, idle), "none": nil,
+		"nobody ever connected": {futile}, "hardly anything": {short},
+	} {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
 			if err := Plot(&b, results); err != nil {
@@ -270,6 +275,8 @@ func TestPlotIsADrawing(t *testing.T) {
 				}
 				if r.Latency != nil {
 					want += 2
+				} else if r == short {
+					want++
 				}
 			}
 			if lines != want {
