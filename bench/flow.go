@@ -1,5 +1,7 @@
 package bench
 
+import "math/bits"
+
 // flow is the order in which one Subscriber has received the messages of one
 // topic. Sequences count from 0.
 type flow struct {
@@ -26,7 +28,7 @@ const flowMemory = 64
 // not, of those that were to come next.
 //
 // A message that arrives more than 64 after its turn is taken for one of those
-// that are missing, if any are, and for a duplicate otherwise.
+// that are missing from that long ago, if any are, and for a duplicate otherwise.
 func (f *flow) observe(sequence uint64) (what arrival, skipped uint64) {
 	if sequence >= f.next {
 		skipped = sequence - f.next
@@ -40,7 +42,7 @@ func (f *flow) observe(sequence uint64) (what arrival, skipped uint64) {
 	}
 	age := f.next - 1 - sequence
 	if age >= flowMemory {
-		if f.missing == 0 {
+		if f.missing == f.missingRecently() {
 			return duplicate, 0
 		}
 	} else {
@@ -51,6 +53,11 @@ func (f *flow) observe(sequence uint64) (what arrival, skipped uint64) {
 	}
 	f.missing--
 	return late, 0
+}
+
+// missingRecently returns how many of those that recent is about are missing.
+func (f *flow) missingRecently() uint64 {
+	return min(f.next, flowMemory) - uint64(bits.OnesCount64(f.recent))
 }
 
 // lost returns how many of the first sent messages have not arrived.

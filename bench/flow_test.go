@@ -2,10 +2,17 @@ package bench
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
 func TestFlowTellsWhatBecameOfMessages(t *testing.T) {
+	all := func(from, to uint64) (sequences []uint64) {
+		for s := from; s <= to; s++ {
+			sequences = append(sequences, s)
+		}
+		return sequences
+	}
 	for _, row := range []struct {
 		name                       string
 		arrivals                   []uint64
@@ -25,6 +32,10 @@ func TestFlowTellsWhatBecameOfMessages(t *testing.T) {
 		{"a lost one and another twice", []uint64{0, 2, 2}, 3, 1, 1, 0},
 		{"many are lost at once", []uint64{0, 1000}, 1001, 999, 0, 0},
 		{"one of many comes late", []uint64{0, 1000, 5}, 1001, 998, 0, 1},
+		{"an old one comes twice, then one of late", slices.Concat(all(0, 94), all(96, 99), []uint64{10, 95}), 100, 0, 1, 1},
+		{"an old one comes twice, and one of late never", slices.Concat(all(0, 94), all(96, 99), []uint64{10}), 100, 1, 1, 0},
+		{"an old one comes late, then one of late", slices.Concat(all(0, 9), all(11, 94), all(96, 99), []uint64{10, 95}), 100, 0, 0, 2},
+		{"one comes late three times", slices.Concat(all(0, 9), all(11, 94), all(96, 99), []uint64{10, 10, 10}), 100, 1, 2, 1},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			var f flow
