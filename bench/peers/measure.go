@@ -14,8 +14,8 @@ import (
 	"github.com/weirmq/weir/bench"
 )
 
-// Bounds of one measurement beside its duration: to connect, again and again in
-// a Storm, and to wait for what is late.
+// overhead bounds what one measurement takes beside its duration: to connect,
+// again and again in a Storm, and to wait for what is late.
 const overhead = 2 * time.Minute
 
 // check reports whether the numbers that a row needs are there, and what they
@@ -172,9 +172,18 @@ func (r *Runner) benchArgs(row *Row, url string, pid int) []string {
 // storms is how many a Storm has.
 func (r *Runner) storms() int { return 2 * r.Rounds }
 
+// limit is how long weir bench may take for a row of this kind.
+func (r *Runner) limit(k Kind) time.Duration {
+	measured := r.length(k)
+	if k == Storm {
+		measured *= time.Duration(r.storms()) // the least time that each takes
+	}
+	return r.Warmup + measured + overhead
+}
+
 // measure runs weir bench once.
 func (r *Runner) measure(ctx context.Context, row *Row, p *Running) (m bench.Result, err error) {
-	ctx, cancel := context.WithTimeout(ctx, r.Warmup+r.length(row.Kind)+overhead)
+	ctx, cancel := context.WithTimeout(ctx, r.limit(row.Kind))
 	defer cancel()
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, r.Weir, r.benchArgs(row, p.URL(), p.PID())...)

@@ -126,6 +126,22 @@ func TestMeasurementIsCheckedForWhatItsRowNeeds(t *testing.T) {
 	}
 }
 
+func TestLimitLeavesTimeForWhatIsMeasured(t *testing.T) {
+	r := Runner{Rounds: 5, Duration: time.Minute, Warmup: time.Second}
+	for _, row := range []struct {
+		kind     Kind
+		measured time.Duration
+	}{
+		{PerMessage, time.Minute},
+		{Storm, 10 * time.Minute},
+		{Overload, 30 * time.Minute},
+	} {
+		if got, want := r.limit(row.kind), row.measured+time.Second+overhead; got != want {
+			t.Errorf("kind %d: %v, want %v", row.kind, got, want)
+		}
+	}
+}
+
 func TestSpreadIsMedianAndRange(t *testing.T) {
 	for _, row := range []struct {
 		name   string
