@@ -20,9 +20,6 @@ import (
 	"github.com/weirmq/weir/bench/peers"
 )
 
-// enough is how many rounds the document must have.
-const enough = 5
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -43,19 +40,28 @@ type options struct {
 	out              string
 }
 
+// usual is what is measured where no flag says otherwise.
+var usual = options{
+	root: "../..", rows: ".", peers: ".", micro: ".",
+	rounds: 5, duration: 2 * time.Second, warmup: 500 * time.Millisecond, microTime: 100 * time.Millisecond,
+}
+
+// enough is how long the measurements of a document must be.
+const enough = time.Second
+
 func parse() *options {
-	o := new(options)
-	flag.StringVar(&o.root, "root", "../..", "the `directory` of Weir's source, with bin/weir")
-	flag.StringVar(&o.rows, "rows", ".", "measure the rows whose name matches this `regexp`")
-	flag.StringVar(&o.peers, "peers", ".", "measure the brokers whose name matches this `regexp`")
-	flag.StringVar(&o.micro, "micro", ".", "run the microbenchmarks that match this `regexp`, as go test -bench takes it; none if empty")
-	flag.IntVar(&o.rounds, "rounds", enough, "the `number` of times that each broker has its turn")
-	flag.DurationVar(&o.duration, "duration", 2*time.Second, "the `time` of each measurement")
-	flag.DurationVar(&o.warmup, "warmup", 500*time.Millisecond, "the `time` before each measurement")
-	flag.DurationVar(&o.microTime, "microtime", 100*time.Millisecond, "the `time` of each run of a microbenchmark")
-	flag.StringVar(&o.out, "o", "", "the `file` to write (default: docs/benchmarks.md for all rows and five rounds or more, standard output for less)")
+	o := usual
+	flag.StringVar(&o.root, "root", o.root, "the `directory` of Weir's source, with bin/weir")
+	flag.StringVar(&o.rows, "rows", o.rows, "measure the rows whose name matches this `regexp`")
+	flag.StringVar(&o.peers, "peers", o.peers, "measure the brokers whose name matches this `regexp`")
+	flag.StringVar(&o.micro, "micro", o.micro, "run the microbenchmarks that match this `regexp`, as go test -bench takes it; none if empty")
+	flag.IntVar(&o.rounds, "rounds", o.rounds, "the `number` of times that each broker has its turn")
+	flag.DurationVar(&o.duration, "duration", o.duration, "the `time` of each measurement")
+	flag.DurationVar(&o.warmup, "warmup", o.warmup, "the `time` before each measurement")
+	flag.DurationVar(&o.microTime, "microtime", o.microTime, "the `time` of each run of a microbenchmark")
+	flag.StringVar(&o.out, "o", "", "the `file` to write (default: docs/benchmarks.md for everything, five times or more, for a second or longer, with the usual -warmup and -microtime; standard output for less)")
 	flag.Parse()
-	return o
+	return &o
 }
 
 func (o *options) run(ctx context.Context) error {
@@ -168,7 +174,8 @@ func (o *options) choose() (rows []peers.Row, chosen []*peers.Peer, err error) {
 
 // whole reports whether a run is what the document is made of.
 func (o *options) whole() bool {
-	return o.rows == "." && o.peers == "." && o.micro == "." && o.rounds >= enough
+	return o.rows == usual.rows && o.peers == usual.peers && o.micro == usual.micro &&
+		o.rounds >= usual.rounds && o.duration >= enough && o.warmup == usual.warmup && o.microTime == usual.microTime
 }
 
 func (o *options) write(root string, report *peers.Report) error {
