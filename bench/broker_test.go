@@ -14,6 +14,7 @@ import (
 
 	"github.com/weirmq/weir/bench"
 	"github.com/weirmq/weir/engine"
+	"github.com/weirmq/weir/security"
 	"github.com/weirmq/weir/security/pki"
 	"github.com/weirmq/weir/tlsstate"
 )
@@ -25,6 +26,12 @@ type broker struct {
 }
 
 func startBroker(t testing.TB) *broker {
+	t.Helper()
+	return startGuarded(t, nil, nil)
+}
+
+// startGuarded is startBroker with ports that ask who comes, and what for.
+func startGuarded(t testing.TB, who security.Authenticator, what security.Authorizer) *broker {
 	t.Helper()
 	ok := func(err error) {
 		t.Helper()
@@ -44,12 +51,16 @@ func startBroker(t testing.TB) *broker {
 		return &tlsstate.Config{Certificates: []tls.Certificate{server.TLSCertificate()}, ClientCAs: roots, ClientCertificates: mode}
 	}
 	const address = "127.0.0.1:0"
-	e := startEngine(t,
-		engine.Listener{Name: string(bench.TCP), Address: address},
-		engine.Listener{Name: string(bench.TLS), Address: address, TLS: serverTLS(tlsstate.Required)},
-		engine.Listener{Name: string(bench.WebSocket), Address: address, Protocol: engine.WebSockets},
-		engine.Listener{Name: string(bench.WebSocketTLS), Address: address, Protocol: engine.WebSockets, TLS: serverTLS(tlsstate.NotRequested)},
-	)
+	listeners := []engine.Listener{
+		{Name: string(bench.TCP), Address: address},
+		{Name: string(bench.TLS), Address: address, TLS: serverTLS(tlsstate.Required)},
+		{Name: string(bench.WebSocket), Address: address, Protocol: engine.WebSockets},
+		{Name: string(bench.WebSocketTLS), Address: address, Protocol: engine.WebSockets, TLS: serverTLS(tlsstate.NotRequested)},
+	}
+	for i := range listeners {
+		listeners[i].Authenticator, listeners[i].Authorizer = who, what
+	}
+	e := startEngine(t, listeners...)
 	b := &broker{urls: make(map[bench.Transport]string), client: &tls.Config{
 		RootCAs: roots, ServerName: "localhost", Certificates: []tls.Certificate{client.TLSCertificate()},
 	}}

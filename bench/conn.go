@@ -47,6 +47,7 @@ func (c *conn) unsent() int { return len(c.out) + len(c.wire) - c.written }
 func (c *conn) receive() error {
 	l := c.loop
 	var packets []byte
+	var ended error
 	if c.plain() {
 		have := copy(l.packets, c.partial)
 		n, err := readSocket(c.fd, l.packets[have:])
@@ -60,19 +61,23 @@ func (c *conn) receive() error {
 			return c.ended(n, err)
 		}
 		var answer bool
-		l.packets, answer, err = c.open(append(l.packets[:0], c.partial...), l.raw[:n])
+		l.packets, answer, ended = c.open(append(l.packets[:0], c.partial...), l.raw[:n])
 		packets = l.packets
 		l.packets = l.packets[:cap(l.packets)]
-		if err != nil {
-			return fmt.Errorf("reading: %w", err)
-		}
 		if answer {
 			c.answer = true
 			c.touch()
 		}
 	}
 	l.now = l.clock()
-	return c.parse(packets)
+	// Why the broker ends a connection may have come with the end.
+	if err := c.parse(packets); err != nil {
+		return err
+	}
+	if ended != nil {
+		return fmt.Errorf("reading: %w", ended)
+	}
+	return nil
 }
 
 // ended says what a read that brought nothing means.

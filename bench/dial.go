@@ -122,6 +122,7 @@ func (c *client) upgrade() error {
 		return err
 	}
 	const most = 8 << 10
+	var ended error
 	for {
 		if end := bytes.Index(c.packets, []byte("\r\n\r\n")); end >= 0 {
 			end += len("\r\n\r\n")
@@ -137,9 +138,10 @@ func (c *client) upgrade() error {
 		if len(c.packets) > most {
 			return fmt.Errorf("the answer to the WebSocket's request is longer than %d bytes", most)
 		}
-		if err := c.receive(); err != nil {
-			return err
+		if ended != nil {
+			return ended
 		}
+		ended = c.receive()
 	}
 }
 
@@ -231,7 +233,7 @@ func (c *client) send(packets []byte) error {
 	return err
 }
 
-// receive waits for more bytes of packets.
+// receive waits for more bytes of packets. There may be some with an error too.
 func (c *client) receive() error {
 	n, err := c.nc.Read(c.raw)
 	if err != nil {
@@ -239,7 +241,7 @@ func (c *client) receive() error {
 	}
 	var answer bool
 	if c.packets, answer, err = c.open(c.packets, c.raw[:n]); err != nil {
-		return err
+		return fmt.Errorf("waiting for the broker: %w", err)
 	}
 	if answer {
 		return c.send(nil)
@@ -249,6 +251,7 @@ func (c *client) receive() error {
 
 // next waits for a packet. Its body stays as it is until detach.
 func (c *client) next() (codec.Frame, error) {
+	var ended error
 	for {
 		f, size, err := codec.ReadFrame(c.packets, 0)
 		if err != nil {
@@ -258,9 +261,11 @@ func (c *client) next() (codec.Frame, error) {
 			c.packets = c.packets[size:]
 			return f, nil
 		}
-		if err := c.receive(); err != nil {
-			return f, err
+		if ended != nil {
+			return f, ended
 		}
+		// Why the broker ends a connection may have come with the end.
+		ended = c.receive()
 	}
 }
 

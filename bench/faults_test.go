@@ -119,18 +119,26 @@ func TestRefusedMessagesAreNoLoss(t *testing.T) {
 }
 
 func TestBrokerThatEndsAConnectionEndsTheRun(t *testing.T) {
-	for name, goodbye := range map[string][]byte{
-		"with a DISCONNECT": codec.AppendDisconnect(nil, &codec.Disconnect{ReasonCode: codec.ServerShuttingDown}),
-		"without a word":    nil,
+	goodbye := codec.AppendDisconnect(nil, &codec.Disconnect{ReasonCode: codec.ServerShuttingDown})
+	for name, row := range map[string]struct {
+		ws     *webSocket
+		last   []byte
+		polite bool
+	}{
+		"with a DISCONNECT":                       {nil, goodbye, true},
+		"without a word":                          {nil, nil, false},
+		"with a DISCONNECT and a Close behind it": {new(webSocket), append(serverFrame(opBinary, goodbye), serverFrame(opClose, nil)...), true},
+		"with a Close alone":                      {new(webSocket), serverFrame(opClose, nil), false},
 	} {
 		run, m := newMirrored(t, Config{Window: 1})
-		m.write(m.sub, goodbye)
+		run.subscribers[0].conn.ws = row.ws
+		m.write(m.sub, row.last)
 		if err := syscall.Shutdown(m.sub, syscall.SHUT_RDWR); err != nil {
 			t.Fatal(err)
 		}
 		err := run.turn(0, run.refill)
 		var refused *RefusedError
-		if goodbye != nil && (!errors.As(err, &refused) || refused.ReasonCode != codec.ServerShuttingDown) || goodbye == nil && !errors.Is(err, errClosed) {
+		if row.polite && (!errors.As(err, &refused) || refused.ReasonCode != codec.ServerShuttingDown) || !row.polite && !errors.Is(err, errClosed) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -37,16 +37,19 @@ func (y *layers) encrypt(dst, b []byte) ([]byte, error) {
 
 // open appends to dst the bytes of Control Packets in raw, as it came from the
 // socket. It overwrites raw. answer reports whether seal has something to send.
+// With an error, which is the end, there may be packets that came before it.
 func (y *layers) open(dst, raw []byte) (packets []byte, answer bool, err error) {
 	if y.ws == nil {
 		dst, err = y.decrypt(dst, raw)
 		return dst, false, err
 	}
 	if y.tls != nil {
-		if y.mid, err = y.decrypt(y.mid[:0], raw); err != nil {
-			return dst, false, err
+		var ended error
+		y.mid, ended = y.decrypt(y.mid[:0], raw)
+		if packets, answer, err = y.ws.read(dst, y.mid); err == nil {
+			err = ended
 		}
-		raw = y.mid
+		return packets, answer, err
 	}
 	return y.ws.read(dst, raw)
 }

@@ -14,7 +14,6 @@ import (
 
 	"github.com/weirmq/weir/bench"
 	"github.com/weirmq/weir/codec"
-	"github.com/weirmq/weir/engine"
 	"github.com/weirmq/weir/security"
 )
 
@@ -174,28 +173,32 @@ func (guard) Authorize(_ context.Context, _ *security.Principal, a security.Acti
 }
 
 func TestWhatABrokerRefuses(t *testing.T) {
-	e := startEngine(t, engine.Listener{Name: "guarded", Address: "127.0.0.1:0", Authenticator: guard{}, Authorizer: guard{}})
-	c := bench.Config{
-		Broker: e.Addr("guarded").String(), UserName: "device", Password: []byte("opensesame"), QoS: codec.QoS1,
-		Publishers: 2, Subscribers: 2, Warmup: -1, Duration: 100 * time.Millisecond, Patience: time.Minute,
-	}
-	r, err := bench.Run(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if m := r.Messages; m.Refused == 0 || m.Refusal != "Not authorized" || m.Lost+m.Duplicates+m.Reordered > 0 {
-		t.Errorf("one of two Publishers may not publish: %+v", m)
-	}
+	b := startGuarded(t, guard{}, guard{})
+	for _, transport := range transports {
+		t.Run("transport="+string(transport), func(t *testing.T) {
+			c := bench.Config{
+				Broker: b.urls[transport], TLS: b.client, UserName: "device", Password: []byte("opensesame"), QoS: codec.QoS1,
+				Publishers: 2, Subscribers: 2, Warmup: -1, Duration: 100 * time.Millisecond, Patience: time.Minute,
+			}
+			r, err := bench.Run(t.Context(), c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if m := r.Messages; m.Refused == 0 || m.Refusal != "Not authorized" || m.Lost+m.Duplicates+m.Reordered > 0 {
+				t.Errorf("one of two Publishers may not publish: %+v", m)
+			}
 
-	c.Publishers, c.Subscribers = 1, 1
-	if _, err := bench.Run(t.Context(), c); !errors.Is(err, bench.ErrStalled) {
-		t.Errorf("the only Publisher may not publish: %v, want %v", err, bench.ErrStalled)
-	}
+			c.Publishers, c.Subscribers = 1, 1
+			if _, err := bench.Run(t.Context(), c); !errors.Is(err, bench.ErrStalled) {
+				t.Errorf("the only Publisher may not publish: %v, want %v", err, bench.ErrStalled)
+			}
 
-	c.Password = []byte("guess")
-	var refused *bench.RefusedError
-	if _, err := bench.Run(t.Context(), c); !errors.As(err, &refused) || refused.Packet != codec.TypeConnack || strings.Contains(err.Error(), "guess") {
-		t.Errorf("a wrong Password: %v, want a RefusedError of CONNACK without it", err)
+			c.Password = []byte("guess")
+			var refused *bench.RefusedError
+			if _, err := bench.Run(t.Context(), c); !errors.As(err, &refused) || refused.Packet != codec.TypeConnack || strings.Contains(err.Error(), "guess") {
+				t.Errorf("a wrong Password: %v, want a RefusedError of CONNACK without it", err)
+			}
+		})
 	}
 }
 
