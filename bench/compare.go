@@ -65,7 +65,7 @@ type Measure struct {
 // Measures are those that a Comparison shows, the most telling first.
 var Measures = []Measure{
 	{"broker CPU", "us/op", func(r *Result) (float64, bool) {
-		if r.Server == nil || r.Scenario == Idle {
+		if r.Server == nil || r.Scenario == Idle || r.Scenario == Reconnect {
 			return 0, false
 		}
 		return r.Server.CPUPerOperation, true
@@ -151,5 +151,5 @@ func (r *Result) faults() string {
 }
 
 func (r *Result) failures() string {
-	return fmt.Sprintf("%d Clients could not connect, the last one because: %s", r.Failures, r.Failure)
+	return fmt.Sprintf("%d attempts to connect failed, the last one because: %s", r.Failures, r.Failure)
 }

@@ -37,6 +37,10 @@ func TestReconnectDropsAndReconnectsAsOftenAsItSays(t *testing.T) {
 		if r.Operations != 9 || len(r.Storms) != 3 || r.Before == nil || r.Latency == nil || r.Server.RSSBefore == 0 {
 			t.Errorf("%+v", r)
 		}
+		// Nobody knows what of it was for the traffic.
+		if r.Server.CPUPerOperation != 0 || r.Generator.CPUPerOperation != 0 || r.Generator.CPUSeconds == 0 {
+			t.Errorf("the broker has used %+v, and the generator %+v", r.Server, r.Generator)
+		}
 		for i, s := range r.Storms {
 			if s.Seconds <= 0 || s.RSS == 0 {
 				t.Errorf("storm %d: %+v", i+1, s)

@@ -65,7 +65,7 @@ func (s *reconnect) disturb(ctx context.Context) error {
 // maxAttempts is how often a Client tries to come back.
 const maxAttempts = 5
 
-// again connects the i-th Client, at the second attempt if need be, as a device
+// again connects the i-th Client, at one of maxAttempts attempts, as a device
 // would.
 func (s *reconnect) again(ctx context.Context, i int) error {
 	for attempt := 1; ; attempt++ {

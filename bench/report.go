@@ -95,14 +95,22 @@ func (r *Result) WriteText(w io.Writer) error {
 				line("memory", "RSS %.1f MiB before, %.3f times that at the end, %.3f at most",
 					mebibytes(u.RSSBefore), u.Growth(u.RSS), u.Growth(u.PeakRSS))
 			}
-			line("broker", "CPU %.3f us per %s, RSS %.1f MiB (peak %.1f MiB)", u.CPUPerOperation, r.Unit, mebibytes(u.RSS), mebibytes(u.PeakRSS))
+			line("broker", "%s, RSS %.1f MiB (peak %.1f MiB)", r.cpu(u), mebibytes(u.RSS), mebibytes(u.PeakRSS))
 		}
 	}
 	if r.Scenario != Idle {
-		line("generator", "CPU %.3f us per %s", r.Generator.CPUPerOperation, r.Unit)
+		line("generator", "%s", r.cpu(r.Generator))
 	}
 	line("machine", "%s", r.Machine)
 	return t.Flush()
+}
+
+// cpu writes the CPU time that u is about.
+func (r *Result) cpu(u *Usage) string {
+	if r.Scenario == Reconnect {
+		return fmt.Sprintf("CPU %.3f s", u.CPUSeconds)
+	}
+	return fmt.Sprintf("CPU %.3f us per %s", u.CPUPerOperation, r.Unit)
 }
 
 // writeStorms writes what is Reconnect's own.
@@ -216,7 +224,7 @@ func (c *Comparison) WriteText(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	return c.writeFaults(w, "\n%s\n")
+	return c.writeFaults(w)
 }
 
 // WriteMarkdown is WriteText in Markdown, under a line that says what was run.
@@ -235,14 +243,14 @@ func (c *Comparison) WriteMarkdown(w io.Writer) error {
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return err
 	}
-	return c.writeFaults(w, "\n%s\n")
+	return c.writeFaults(w)
 }
 
-func (c *Comparison) writeFaults(w io.Writer, format string) error {
+func (c *Comparison) writeFaults(w io.Writer) error {
 	text := "No message was lost, duplicated or reordered, and no Client failed to connect."
 	if faults := c.Faults(); len(faults) > 0 {
 		text = strings.Join(faults, "\n")
 	}
-	_, err := fmt.Fprintf(w, format, text)
+	_, err := fmt.Fprintf(w, "\n%s\n", text)
 	return err
 }

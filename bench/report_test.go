@@ -90,8 +90,8 @@ func besideResult(s Scenario) *Result {
 		Before:    &LatencySummary{Count: 10, P50: 50, P90: 60, P99: 70, P999: 80, Max: 90},
 		Latency:   &LatencySummary{Count: 10, P50: 150, P90: 160, P99: 170, P999: 180, Max: 190},
 		Messages:  &Messages{Sent: 20, Received: 20},
-		Server:    &Usage{CPUPerOperation: 70, RSSBefore: 2 << 20, RSS: 3 << 20, PeakRSS: 4 << 20},
-		Generator: &Usage{CPUPerOperation: 140},
+		Server:    &Usage{CPUSeconds: 0.7, RSSBefore: 2 << 20, RSS: 3 << 20, PeakRSS: 4 << 20},
+		Generator: &Usage{CPUSeconds: 1.4},
 		Machine:   "linux/amd64, 2 processors",
 	}
 }
@@ -111,10 +111,10 @@ storm       2: all back after 0.25 s
 before      p50 50 ns, p90 60 ns, p99 70 ns, p99.9 80 ns, max 90 ns
 latency     p50 150 ns, p90 160 ns, p99 170 ns, p99.9 180 ns, max 190 ns
 messages    20 sent, 20 received; none lost, duplicated or reordered
-failures    2 Clients could not connect, the last one because: no luck
+failures    2 attempts to connect failed, the last one because: no luck
 memory      RSS 2.0 MiB before, 1.500 times that at the end, 2.000 at most
-broker      CPU 70.000 us per reconnect, RSS 3.0 MiB (peak 4.0 MiB)
-generator   CPU 140.000 us per reconnect
+broker      CPU 0.700 s, RSS 3.0 MiB (peak 4.0 MiB)
+generator   CPU 1.400 s
 machine     linux/amd64, 2 processors
 `
 	if b.String() != want {

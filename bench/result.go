@@ -176,8 +176,9 @@ func summarize(h *Histogram) *LatencySummary {
 // Usage is what a process used while it was measured.
 type Usage struct {
 	CPUSeconds float64 `json:"cpuSeconds"`
-	// CPUPerOperation is in microseconds.
-	CPUPerOperation float64 `json:"cpuPerOperation"`
+	// CPUPerOperation is in microseconds. Reconnect has none: its traffic, which
+	// goes on meanwhile, has its part in CPUSeconds.
+	CPUPerOperation float64 `json:"cpuPerOperation,omitempty"`
 	// RSS is the physical memory in bytes at the end of the measurement,
 	// RSSBefore at its beginning (Idle: before anybody connected; Reconnect and
 	// Overload: after the traffic was measured alone), and PeakRSS
@@ -189,18 +190,22 @@ type Usage struct {
 	RSSPerOperation float64 `json:"rssPerOperation,omitempty"`
 }
 
-func usageBetween(from, to usage, operations uint64) *Usage {
-	u := &Usage{CPUSeconds: (to.cpu - from.cpu).Seconds(), RSSBefore: from.rss, RSS: to.rss, PeakRSS: to.peak}
-	u.divide(operations)
-	return u
+func usageBetween(from, to usage) *Usage {
+	return &Usage{CPUSeconds: (to.cpu - from.cpu).Seconds(), RSSBefore: from.rss, RSS: to.rss, PeakRSS: to.peak}
 }
 
 // Growth returns how many times RSSBefore so many bytes are.
 func (u *Usage) Growth(bytes uint64) float64 { return float64(bytes) / float64(max(u.RSSBefore, 1)) }
 
-func (u *Usage) divide(operations uint64) {
-	if operations > 0 {
-		u.CPUPerOperation = u.CPUSeconds * 1e6 / float64(operations)
+// divide shares the CPU time out to r's Operations.
+func (r *Result) divide() {
+	if r.Scenario == Reconnect || r.Operations == 0 {
+		return
+	}
+	for _, u := range []*Usage{r.Server, r.Generator} {
+		if u != nil {
+			u.CPUPerOperation = u.CPUSeconds * 1e6 / float64(r.Operations)
+		}
 	}
 }
 
@@ -208,11 +213,7 @@ func (u *Usage) divide(operations uint64) {
 func (r *Result) count(operations uint64, took time.Duration) {
 	r.Operations = operations
 	r.OperationsPerSecond = float64(operations) / took.Seconds()
-	for _, u := range []*Usage{r.Server, r.Generator} {
-		if u != nil {
-			u.divide(operations)
-		}
-	}
+	r.divide()
 }
 
 // Sample is one second of a run.

@@ -33,7 +33,8 @@ func usages(pid int) (b bothUsages, err error) {
 // use writes what was used between two moments.
 func (r *Result) use(from, to bothUsages) {
 	if from.server != nil {
-		r.Server = usageBetween(*from.server, *to.server, r.Operations)
+		r.Server = usageBetween(*from.server, *to.server)
 	}
-	r.Generator = usageBetween(from.self, to.self, r.Operations)
+	r.Generator = usageBetween(from.self, to.self)
+	r.divide()
 }
