@@ -66,20 +66,30 @@ func (s *slowClient) close() {
 }
 
 // run goes on until ctx ends. Whoever is cut off comes back with the next turn.
+// A turn that begins late is as long as any, and those that were missed are not
+// made up for: pace does that, as far as it should be.
 func (s *slowClient) run(ctx context.Context) {
-	for turn := time.Now(); ctx.Err() == nil; turn = turn.Add(slowTick) {
-		if pause(ctx, time.Until(turn)) != nil {
-			return
+	wait := time.Duration(0)
+	for pause(ctx, wait) == nil {
+		began := time.Now()
+		if s.client == nil {
+			_ = s.connect(ctx) // else with the turn after
+		} else if err := s.turn(began.Add(slowTick)); err != nil {
+			s.cutOff(err)
 		}
-		if s.client == nil && s.connect(ctx) != nil {
-			continue
-		}
-		if err := s.turn(turn.Add(slowTick)); err != nil {
-			s.closed++
-			s.client.close()
-			s.client = nil
-		}
+		wait = slowTick - time.Since(began)
 	}
+}
+
+// cutOff ends a connection for what went wrong on it.
+func (s *slowClient) cutOff(err error) {
+	// Where the broker has taken nothing for too long it was this Client that
+	// gave up.
+	if !isTimeout(err) {
+		s.closed++
+	}
+	s.client.close()
+	s.client = nil
 }
 
 // turn publishes what is due and takes acknowledgments until end, or takes the
@@ -94,12 +104,15 @@ func (s *slowClient) turn(end time.Time) error {
 	}
 	due := s.pace.take(now)
 	if !s.subscriber {
+		published := uint64(0)
 		for ; due > 0 && s.mayPublish(); due-- {
 			s.publish()
+			published++
 		}
 		if err := s.send(); err != nil {
 			return err
 		}
+		s.messages += published
 		due = 1 // packets are taken as long as they come
 	}
 	for due > 0 {
@@ -134,7 +147,6 @@ func (s *slowClient) publish() {
 		s.outstanding++
 	}
 	s.out = codec.AppendPublish(s.out, c.Version, &m)
-	s.messages++
 }
 
 // packet takes a packet, and reports whether it is a message.

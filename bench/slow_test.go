@@ -1,9 +1,43 @@
 package bench
 
 import (
+	"net"
 	"testing"
 	"time"
+
+	"github.com/weirmq/weir/codec"
 )
+
+// deafBroker returns a connection to somebody who never reads.
+func deafBroker(t *testing.T) *net.TCPConn {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	nc, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { nc.Close() })
+	return nc.(*net.TCPConn)
+}
+
+// What a broker does not take in time was not published, and it was not the
+// broker that ended the connection.
+func TestSlowPublisherThatGivesUpIsNotCutOff(t *testing.T) {
+	d := &dialer{config: Config{Version: codec.V5, Size: 64 << 20, Patience: time.Millisecond}}
+	s := &slowClient{dialer: d, topic: "a", pace: pace{rate: 1, credit: 1}, client: &client{dialer: d, nc: deafBroker(t)}}
+	err := s.turn(time.Now())
+	if !isTimeout(err) {
+		t.Fatalf("%v, want a time-out", err)
+	}
+	s.cutOff(err)
+	if s.messages != 0 || s.closed != 0 || s.client != nil {
+		t.Errorf("%d published and %d ended by the broker, want none; the connection is %v", s.messages, s.closed, s.client)
+	}
+}
 
 func TestPaceMakesUpForATenthOfASecondAndNoMore(t *testing.T) {
 	p := pace{rate: 100}
