@@ -88,6 +88,21 @@ func TestPublisherWhoseMessagesAreDroppedGoesOn(t *testing.T) {
 	}
 }
 
+// What is measured may be in many parts that are shorter than a look should be.
+func TestPublisherIsNotGivenUpBeforeItsTime(t *testing.T) {
+	run, m := newMirrored(t, Config{Window: 4, Patience: 10 * time.Second})
+	m.tamper = func(to, _ []byte) []byte { return to }
+	m.round(run)
+	for range 100 {
+		if err := run.until(t.Context(), run.clock(), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if run.stalls != 0 {
+		t.Errorf("%d stalls within moments", run.stalls)
+	}
+}
+
 func TestRefusedMessagesAreNoLoss(t *testing.T) {
 	for _, qos := range []codec.QoS{codec.QoS1, codec.QoS2} {
 		run, _ := newMirrored(t, Config{QoS: qos, Window: 2})

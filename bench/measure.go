@@ -90,7 +90,9 @@ func (t *traffic) until(ctx context.Context, end int64, r *Result) error {
 			if seconds := float64(now-last) / 1e9; r != nil && (len(r.Samples) == 0 || seconds > least) {
 				r.sample(t, seconds, t.arrived-arrived, t.sent-sent)
 			}
-			t.revive()
+			if now >= last+sampleInterval {
+				t.revive()
+			}
 			last, arrived, sent = now, t.arrived, t.sent
 		}
 		if now >= end {
@@ -111,14 +113,14 @@ func (t *traffic) until(ctx context.Context, end int64, r *Result) error {
 
 // revive gives Publishers whose messages have not arrived for a while their
 // window back, so that a broker which drops is measured on and not waited for.
-// What was dropped is counted as lost at the end.
+// What was dropped is counted as lost at the end. It counts its calls as seconds.
 func (t *traffic) revive() {
 	if t.open() {
 		return
 	}
 	for _, p := range t.publishers {
 		if p.after == p.before && p.outstanding > 0 {
-			if p.idle++; p.idle*int(sampleInterval) >= int(t.config.Patience) {
+			if p.idle++; time.Duration(p.idle)*time.Duration(sampleInterval) >= t.config.Patience {
 				t.stalls++
 				p.credit(p.outstanding)
 				p.idle = 0
