@@ -166,7 +166,7 @@ const (
 	maxClients = 1 << 20
 	maxTopics  = 1 << 22
 	maxSize    = 64 << 20
-	maxWindow  = 1 << 16
+	maxWindow  = 0xFFFF // Packet Identifiers
 	maxStorms  = 1 << 16
 	maxTake    = 1_000_000
 )
@@ -266,7 +266,7 @@ func (c *Config) check() error {
 		return err
 	}
 	switch {
-	case c.Rate < 0 || c.Rate > 1e9:
+	case !(c.Rate >= 0 && c.Rate <= 1e9): // which is so for what is not a number
 		return configError("Rate", "%g: want 1e9 messages a second at most", c.Rate)
 	case c.Window > 0 && c.Rate > 0:
 		return configError("Rate", "a loop is closed by Window (%d) or open at Rate (%g), and cannot be both", c.Window, c.Rate)

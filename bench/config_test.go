@@ -2,6 +2,7 @@ package bench_test
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +22,9 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 		{"QoS", bench.Config{QoS: 3}},
 		{"Size", bench.Config{Size: bench.MinSize - 1}},
 		{"Window", bench.Config{Window: -1}},
+		{"Window", bench.Config{Window: 1 << 16}}, // there are 0xFFFF Packet Identifiers
 		{"Rate", bench.Config{Rate: -1}},
+		{"Rate", bench.Config{Rate: math.NaN()}},
 		{"Rate", bench.Config{Rate: 10, Window: 1}},
 		{"Publishers", bench.Config{Publishers: -1}},
 		{"Subscribers", bench.Config{Publishers: 2, Subscribers: 3}},
