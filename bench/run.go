@@ -14,6 +14,10 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	// What cannot be measured should be said before much is done for it.
+	if _, err := usages(c.PID); err != nil {
+		return nil, err
+	}
 	switch c.Scenario {
 	case Storm:
 		return runStorm(ctx, c)
