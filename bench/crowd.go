@@ -28,7 +28,7 @@ func (c *crowd) connect(ctx context.Context, i int) error {
 		return err
 	}
 	defer client.close()
-	if err := client.subscribe(fmt.Sprintf("%s/%d", c.prefix, i), c.dialer.config.QoS); err != nil {
+	if err := client.subscribe(ctx, fmt.Sprintf("%s/%d", c.prefix, i), c.dialer.config.QoS); err != nil {
 		return err
 	}
 	c.descriptors[i], err = client.detach()
@@ -38,6 +38,16 @@ func (c *crowd) connect(ctx context.Context, i int) error {
 // connectAll connects all of them.
 func (c *crowd) connectAll(ctx context.Context) error {
 	return each(ctx, len(c.descriptors), atOnce, c.connect)
+}
+
+// gone returns how many of those that are connected the broker has left.
+func (c *crowd) gone() (n int) {
+	for _, fd := range c.descriptors {
+		if fd != 0 && socketEnded(fd) {
+			n++
+		}
+	}
+	return n
 }
 
 // drop ends the connection of the i-th without a word, with an RST, as a

@@ -78,10 +78,11 @@ type client struct {
 // dial connects a Client.
 func (d *dialer) dial(ctx context.Context, id string, cleanStart bool) (_ *client, err error) {
 	c := &client{dialer: d, id: id}
+	whole := ctx
 	defer func() {
 		if err != nil {
 			c.close()
-			err = &ConnectError{id, d.endpoint.address, err}
+			err = c.failure(whole, err)
 		}
 	}()
 	ctx, cancel := context.WithTimeout(ctx, d.config.Patience)
@@ -100,6 +101,7 @@ func (d *dialer) dial(ctx context.Context, id string, cleanStart bool) (_ *clien
 	if err := c.nc.SetDeadline(time.Now().Add(d.config.Patience)); err != nil {
 		return nil, err
 	}
+	defer c.wakeAtEnd(ctx)()
 	c.raw = make([]byte, 4<<10)
 	if d.tls != nil {
 		// What came with the end of the handshake is not waited for again.
@@ -113,6 +115,21 @@ func (d *dialer) dial(ctx context.Context, id string, cleanStart bool) (_ *clien
 		}
 	}
 	return c, c.connect(cleanStart)
+}
+
+// wakeAtEnd has reads and writes fail when ctx ends, until the function that it
+// returns is called.
+func (c *client) wakeAtEnd(ctx context.Context) (disarm func() bool) {
+	return context.AfterFunc(ctx, func() { _ = c.nc.SetDeadline(time.Unix(1, 0)) })
+}
+
+// failure returns the ConnectError for err, which for a ctx that has ended is
+// only what woke the Client.
+func (c *client) failure(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	return &ConnectError{c.id, c.dialer.endpoint.address, err}
 }
 
 // upgrade opens the WebSocket.
@@ -181,6 +198,10 @@ func (c *client) connect(cleanStart bool) error {
 	if ack.Properties.Has(codec.PropReceiveMaximum) {
 		c.receiveMaximum = int(ack.Properties.ReceiveMaximum)
 	}
+	// A Client of Storm is gone before.
+	if ack.Properties.ServerKeepAlive > 0 && config.Scenario != Storm {
+		return fmt.Errorf("the broker imposes a Server Keep Alive of %d s, and these Clients do not ping: have it impose none, or use MQTT 3.1.1, where it cannot", ack.Properties.ServerKeepAlive)
+	}
 	if ack.Properties.Has(codec.PropMaximumQoS) && config.QoS > ack.Properties.MaximumQoS {
 		return fmt.Errorf("the broker's Maximum QoS is %d", ack.Properties.MaximumQoS)
 	}
@@ -188,14 +209,15 @@ func (c *client) connect(cleanStart bool) error {
 }
 
 // subscribe subscribes to one Topic Filter, and waits for SUBACK.
-func (c *client) subscribe(filter string, qos codec.QoS) error {
+func (c *client) subscribe(ctx context.Context, filter string, qos codec.QoS) error {
+	defer c.wakeAtEnd(ctx)()
 	packet := codec.Subscribe{PacketID: 1, Subscriptions: []codec.Subscription{{TopicFilter: []byte(filter), QoS: qos}}}
 	err := c.send(codec.AppendSubscribe(nil, c.dialer.config.Version, &packet))
 	if err == nil {
 		err = c.subscribed(qos)
 	}
 	if err != nil {
-		return &ConnectError{c.id, c.dialer.endpoint.address, fmt.Errorf("subscribing to %s: %w", filter, err)}
+		return c.failure(ctx, fmt.Errorf("subscribing to %s: %w", filter, err))
 	}
 	return nil
 }

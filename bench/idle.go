@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"time"
 )
@@ -36,6 +37,9 @@ func runIdle(ctx context.Context, c Config) (*Result, error) {
 	end, err := usages(c.PID)
 	if err != nil {
 		return nil, err
+	}
+	if gone := crowd.gone(); gone > 0 {
+		return nil, fmt.Errorf("bench: %d of %d Clients that were silent: %w", gone, c.Connections, errClosed)
 	}
 	r.Seconds = c.Duration.Seconds()
 	r.use(start, end)

@@ -50,7 +50,7 @@ func (o *overload) prepare(ctx context.Context) error {
 		return err
 	}
 	o.monitor = monitor
-	err = monitor.subscribe(droppedTopic, codec.QoS0)
+	err = monitor.subscribe(ctx, droppedTopic, codec.QoS0)
 	if errors.As(err, new(*RefusedError)) {
 		o.monitor = nil // the broker does not tell everybody
 		return monitor.disconnect()

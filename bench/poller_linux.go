@@ -120,6 +120,16 @@ func socketResult(call string, n uintptr, errno syscall.Errno) (int, error) {
 
 func closeSocket(fd int) { _ = syscall.Close(fd) }
 
+// socketEnded reports whether the other side has ended a connection. Reading it
+// would tell only after all that nobody has read.
+func socketEnded(fd int) bool {
+	// The first byte of struct tcp_info is the state, and this is what package
+	// syscall has for four bytes.
+	const tcpEstablished = 1
+	info, err := syscall.GetsockoptInet4Addr(fd, syscall.IPPROTO_TCP, syscall.TCP_INFO)
+	return err != nil || info[0] != tcpEstablished
+}
+
 // abortSocket closes a connection without saying goodbye: with an RST.
 func abortSocket(fd int) {
 	// Where it cannot be had, an end is one too.

@@ -9,7 +9,7 @@ import (
 
 var errPlatform = errors.New("bench: this platform has no epoll; run it on Linux")
 
-// poller stands in where there is no epoll: Run says so before anything else.
+// poller stands in where there is no epoll: Run says so before it connects.
 type poller struct{}
 
 func newPoller() (*poller, error) { return nil, errPlatform }
@@ -31,6 +31,8 @@ func writeSocket(int, []byte) (int, error) { return 0, errPlatform }
 func closeSocket(int) {}
 
 func abortSocket(int) {}
+
+func socketEnded(int) bool { return true }
 
 func duplicateSocket(int) (int, error) { return 0, errPlatform }
 

@@ -50,7 +50,7 @@ func (s *slowClient) connect(ctx context.Context) error {
 			c.close()
 			return err
 		}
-		if err := c.subscribe(s.topic, s.dialer.config.QoS); err != nil {
+		if err := c.subscribe(ctx, s.topic, s.dialer.config.QoS); err != nil {
 			c.close()
 			return err
 		}

@@ -112,18 +112,21 @@ func (t *traffic) connect(ctx context.Context) error {
 			}
 		}
 	}()
-	dial := func(role byte, to []*client, then func(i int, c *client) error) error {
+	dial := func(role byte, to []*client, then func(ctx context.Context, i int, c *client) error) error {
 		return each(ctx, len(to), atOnce, func(ctx context.Context, i int) (err error) {
 			if to[i], err = t.dialer.dial(ctx, t.dialer.clientID(role, i), t.dialer.cleanStart()); err != nil {
 				return err
 			}
-			return then(i, to[i])
+			return then(ctx, i, to[i])
 		})
 	}
-	if err := dial('s', subscribers, func(i int, c *client) error { return c.subscribe(t.plan.filters[i], t.config.QoS) }); err != nil {
+	subscribe := func(ctx context.Context, i int, c *client) error {
+		return c.subscribe(ctx, t.plan.filters[i], t.config.QoS)
+	}
+	if err := dial('s', subscribers, subscribe); err != nil {
 		return err
 	}
-	if err := dial('p', publishers, func(int, *client) error { return nil }); err != nil {
+	if err := dial('p', publishers, func(context.Context, int, *client) error { return nil }); err != nil {
 		return err
 	}
 	for i, c := range subscribers {
