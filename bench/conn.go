@@ -138,7 +138,7 @@ func (c *conn) flush() error {
 			return err
 		case c.written < len(c.wire):
 			return c.setFull(true)
-		case len(c.out) == 0:
+		case len(c.out) == 0 && !c.answer:
 			return c.setFull(false)
 		}
 	}

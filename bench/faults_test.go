@@ -3,6 +3,7 @@
 package bench
 
 import (
+	"bytes"
 	"errors"
 	"syscall"
 	"testing"
@@ -156,6 +157,39 @@ func TestBrokerThatEndsAConnectionEndsTheRun(t *testing.T) {
 		if row.polite && (!errors.As(err, &refused) || refused.ReasonCode != codec.ServerShuttingDown) || !row.polite && !errors.Is(err, errClosed) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// A Ping that comes while the socket takes nothing is answered when it does.
+func TestPongWaitsForASocketThatIsFull(t *testing.T) {
+	run, m := newMirrored(t, Config{Window: 1})
+	run.stopped = true
+	c := run.subscribers[0].conn
+	c.ws = new(webSocket)
+	c.out = append(c.out, make([]byte, 1<<20)...)
+	c.touch()
+	turn := func() {
+		if err := run.turn(0, run.refill); err != nil {
+			t.Fatal(err)
+		}
+	}
+	turn()
+	m.write(m.sub, serverFrame(opPing, nil))
+	turn()
+	if !c.full || !c.answer {
+		t.Fatalf("the socket is full: %v; there is a Pong to send: %v", c.full, c.answer)
+	}
+	var got []byte
+	for range 1 << 10 {
+		n, err := readSocket(m.sub, m.buf)
+		if err != nil && err != errWouldBlock {
+			t.Fatal(err)
+		}
+		got = append(got, m.buf[:n]...)
+		turn()
+	}
+	if pong := appendFrame(nil, opPong, nil); !bytes.HasSuffix(got, pong) || len(got) < 1<<20 {
+		t.Errorf("%d bytes have arrived, and no Pong at their end", len(got))
 	}
 }
 
