@@ -78,7 +78,8 @@ func (r *Report) preface(b *strings.Builder) {
 Written by `+"`make bench-peers`"+` on %s, from commit %s, in %d minutes; do not edit. All brokers and the load generator share one machine, over
 loopback: the CPU time that a broker takes for a message tells something there, and how many messages a second it manages does
 not. Each row starts all brokers afresh, each with the configuration it comes with but for ports, certificates, rules, and a
-queue that is long enough; without persistence, as far as they can do without; and without a log. They are measured in turns, for %s each time after %s of warm-up, in MQTT 3.1.1, which
+queue that is long enough, for which mosquitto has `+"`max_queued_messages 0` and `max_inflight_messages 1000`"+`; without persistence, as far as they
+can do without; and without a log. They are measured in turns, for %s each time after %s of warm-up, in MQTT 3.1.1, which
 all of them speak. Cells are the median of n = %d, and the range. The floor is a program that forwards bytes and knows no MQTT: what
 the system calls alone cost. %s stands where a broker has no such feature, or where nothing was measured; a ratio in bold type
 misses its aim. GC is the share of garbage collection in all the CPU time that Weir's process took, from its start to its end, as Go's
