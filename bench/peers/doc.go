@@ -11,8 +11,8 @@
 // writes with GODEBUG=gctrace=1, for which they need do nothing.
 //
 // The parts of Weir that have a counterpart in other projects are measured by
-// the benchmarks of package micro, which ParseGoBench and MicroReport turn into
-// ratios.
+// the benchmarks of package micro, whose output GoBench reads and Report turns
+// into ratios.
 //
 // It is a module of its own, so that what the other brokers depend on is no
 // dependency of Weir.

@@ -33,7 +33,7 @@ func (a *app) benchCommand() *cobra.Command {
 		Long: `Load a broker and measure throughput, latency, and what it costs: with --pid,
 the CPU time of the broker's process for each message, and its memory.
 
-The load comes from one thread that writes what it has in one go, so that on a
+Messages come from one thread that writes what it has in one go, so that on a
 machine of few cores most of the CPU is left to the broker. Each message carries
 its number and time, so that none is lost, duplicated or reordered unseen.
 
