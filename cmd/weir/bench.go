@@ -218,6 +218,9 @@ func (b *benching) complete() error {
 			*t = -1
 		}
 	}
+	if err := b.checkTLS(); err != nil {
+		return err
+	}
 	if err := b.credentials(); err != nil {
 		return err
 	}
