@@ -25,9 +25,17 @@ const (
 	runtimeLeast = 4 << 20
 )
 
+// gcTuning reports whether the heap's growth is to be paced, and whether garbage
+// is to be collected when little happens. An operator who has set GOGC knows
+// better than either, and one who has set GOMEMLIMIT, and no limit here, than the
+// former.
+func gcTuning(limit amount) (pace, idle bool) {
+	idle = os.Getenv("GOGC") == ""
+	return idle && (limit > 0 || os.Getenv("GOMEMLIMIT") == ""), idle
+}
+
 // paceGC has garbage collected when the heap has grown by what suits its size
-// and the limit, which is 0 if there is none. An operator who has
-// set GOGC, or GOMEMLIMIT and no limit, knows better.
+// and the limit, which is 0 if there is none, if gcTuning has it so.
 func paceGC(limit amount, logger *slog.Logger) {
 	growth := uint64(mostGrowth)
 	if limit > 0 {
@@ -36,7 +44,7 @@ func paceGC(limit amount, logger *slog.Logger) {
 		watch := newLimitWatch(limit, logger)
 		afterEachGC(watch.look)
 	}
-	if os.Getenv("GOGC") != "" || limit == 0 && os.Getenv("GOMEMLIMIT") != "" {
+	if pace, _ := gcTuning(limit); !pace {
 		return
 	}
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}

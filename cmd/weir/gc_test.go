@@ -36,6 +36,27 @@ func TestSmallHeapsMayGrowMoreThanLargeOnes(t *testing.T) {
 	}
 }
 
+func TestOperatorWhoTunesGCKnowsBetter(t *testing.T) {
+	for _, tc := range []struct {
+		name, percent, memory string
+		limit                 amount
+		pace, idle            bool
+	}{
+		{"nothing is set", "", "", 0, true, true},
+		{"a limit", "", "", 64 << 20, true, true},
+		{"GOGC", "100", "", 0, false, false},
+		{"GOGC, and a limit", "off", "", 64 << 20, false, false},
+		{"GOMEMLIMIT", "", "64MiB", 0, false, true},
+		{"GOMEMLIMIT, and a limit", "", "64MiB", 64 << 20, true, true},
+	} {
+		t.Setenv("GOGC", tc.percent)
+		t.Setenv("GOMEMLIMIT", tc.memory)
+		if pace, idle := gcTuning(tc.limit); pace != tc.pace || idle != tc.idle {
+			t.Errorf("%s: %v, %v, want %v, %v", tc.name, pace, idle, tc.pace, tc.idle)
+		}
+	}
+}
+
 func TestLimitThatIsTooSmallIsToldOfOnceAMinute(t *testing.T) {
 	lines := make(lineWriter, 10)
 	w := newLimitWatch(64<<20, slog.New(slog.NewTextHandler(lines, nil)))

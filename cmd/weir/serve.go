@@ -59,7 +59,9 @@ A memory limit is for a gateway that has little. Garbage is collected earlier th
 closer memory comes to it. It is no fence: where Clients and their messages need
 more, memory exceeds it, collecting takes up to half of the CPU time, and the log
 says so. What Clients may make the broker hold is bounded by the limits of kind
-Broker.`,
+Broker. When little happens garbage is collected as well, and memory given back
+to the system. Where GOGC is set, garbage is collected as that says and at no
+other time, but for the limit.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			logger, err := s.logger(a.stderr)
@@ -127,7 +129,11 @@ func (s *serving) serve(ctx context.Context, dir string, logger *slog.Logger) er
 	paceGC(s.memoryLimit, logger)
 	controller := resource.NewController(dir, eng, logger)
 	controller.Adopt(snapshot, problems)
-	return together(ctx, eng.Run, controller.Run, giveBack)
+	functions := []func(context.Context) error{eng.Run, controller.Run}
+	if _, idle := gcTuning(s.memoryLimit); idle {
+		functions = append(functions, giveBack)
+	}
+	return together(ctx, functions...)
 }
 
 // together runs functions side by side until all have returned. The first to
