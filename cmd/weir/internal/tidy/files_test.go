@@ -136,6 +136,7 @@ func TestStrangersAreFound(t *testing.T) {
 		"cd /" + "Users/Ada/x":                 true,
 		"the /" + "root/go path":               true,
 		"in /" + "tmp/weir":                    true,
+		"from /" + "work/weir to here":         true,
 		"https://example.com/home/ada/":        false,
 		"a topic such as home//kitchen":        false,
 		"$(CURDIR)/bin":                        false,
