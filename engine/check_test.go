@@ -50,15 +50,15 @@ func checkHeld(t testing.TB, e *Engine) {
 	}
 	for _, l := range e.loops {
 		for _, s := range l.sessions {
-			messages += int64(s.queue.len + s.inflight.count + s.backlog.len())
-			for i := range s.queue.len {
-				hold(s.queue.ring[(s.queue.head+i)&(len(s.queue.ring)-1)].msg)
+			messages += int64(s.inTransit().queue.len + s.inTransit().inflight.count + s.inTransit().backlog.len())
+			for i := range s.inTransit().queue.len {
+				hold(s.inTransit().queue.ring[(s.inTransit().queue.head+i)&(len(s.inTransit().queue.ring)-1)].msg)
 			}
-			for i := range s.inflight.slots {
-				hold(s.inflight.slots[i].msg)
+			for i := range s.inTransit().inflight.slots {
+				hold(s.inTransit().inflight.slots[i].msg)
 			}
-			for i := range s.backlog.len() {
-				hold(s.backlog.list[s.backlog.next+i].msg)
+			for i := range s.inTransit().backlog.len() {
+				hold(s.inTransit().backlog.list[s.inTransit().backlog.next+i].msg)
 			}
 			if s.will != nil {
 				hold(s.will.msg)
@@ -117,19 +117,19 @@ func checkLoop(t testing.TB, l *loop) {
 	}
 	for id, s := range l.sessions {
 		subscriptions += s.subscriptions.len()
-		waiting += s.queue.len
+		waiting += s.inTransit().queue.len
 		if home, ok := l.engine.registry.Load(id); !ok || home != l {
 			t.Errorf("%q: the Session is not where the registry says", id)
 		}
 		if s.loop != l || s.ended || s.conn != nil && s.conn.session != s {
 			t.Errorf("%q: the Session is not in order", id)
 		}
-		if n, most := s.inflight.count, int(l.engine.limits.Inflight); n > most {
+		if n, most := s.inTransit().inflight.count, int(l.engine.limits.Inflight); n > most {
 			t.Errorf("%q: %d in flight, more than %d", id, n, most)
 		}
-		if c := s.conn; c != nil && len(s.resend) == 0 && s.queue.len > 0 && c.sendQuota > 0 && !c.congested &&
-			s.mayFly(s.queue.front().msg.size()) {
-			t.Errorf("%q: %d messages wait for nothing", id, s.queue.len)
+		if c := s.conn; c != nil && len(s.inTransit().resend) == 0 && s.inTransit().queue.len > 0 && c.sendQuota > 0 && !c.congested &&
+			s.mayFly(s.inTransit().queue.front().msg.size()) {
+			t.Errorf("%q: %d messages wait for nothing", id, s.inTransit().queue.len)
 		}
 	}
 	if l.stats.MessagesWaiting != int64(waiting) {

@@ -121,7 +121,7 @@ func (z *randomizer) packet(k *talker) string {
 
 // acknowledge goes on with the handshake of any message in flight.
 func (z *randomizer) acknowledge(k *talker) string {
-	f := &k.mc.conn.session.inflight
+	f := &k.mc.conn.session.inTransit().inflight
 	ids := f.inOrder(nil)
 	if len(ids) == 0 {
 		return "PINGREQ"

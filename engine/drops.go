@@ -96,10 +96,11 @@ func (s *Session) dropped(cause DropCause) {
 	if cause == DropNotConnected {
 		return
 	}
-	if s.drops == nil {
-		s.drops = new(sessionDrops)
+	t := s.inTransit()
+	if t.drops == nil {
+		t.drops = new(sessionDrops)
 	}
-	d := s.drops
+	d := t.drops
 	d.counts[cause]++
 	d.untold = true
 	if d.told == 0 || s.loop.now-d.told >= int64(dropInterval) {
@@ -109,10 +110,10 @@ func (s *Session) dropped(cause DropCause) {
 
 // tellDrops says what has been dropped for the Session so far, if that is news.
 func (s *Session) tellDrops() {
-	d := s.drops
-	if d == nil || !d.untold {
+	if s.transit == nil || s.transit.drops == nil || !s.transit.drops.untold {
 		return
 	}
+	d := s.transit.drops
 	d.untold, d.told = false, s.loop.now
 	s.loop.engine.droppedMessages(s, d.counts)
 }

@@ -13,7 +13,10 @@ func (c *conn) handleAck(f codec.Frame) (done bool) {
 		c.handlePubrel(a)
 		return true
 	}
-	e := c.session.inflight.find(a.PacketID)
+	var e *inflightMessage
+	if t := c.session.transit; t != nil {
+		e = t.inflight.find(a.PacketID)
+	}
 	switch f.Type {
 	case codec.TypePuback:
 		c.handlePuback(e)
@@ -35,7 +38,7 @@ func (c *conn) handlePuback(e *inflightMessage) {
 		c.protocolError(codec.ProtocolError, "PUBACK for a PUBLISH with QoS 2")
 		return
 	}
-	c.session.inflight.remove(c.loop, e)
+	c.session.transit.inflight.remove(c.loop, e)
 	c.restoreQuota()
 }
 
@@ -47,10 +50,10 @@ func (c *conn) handlePubrec(a *codec.Ack, e *inflightMessage) {
 	case e.state == awaitPuback:
 		c.protocolError(codec.ProtocolError, "PUBREC for a PUBLISH with QoS 1")
 	case a.ReasonCode.IsError():
-		c.session.inflight.remove(c.loop, e)
+		c.session.transit.inflight.remove(c.loop, e)
 		c.restoreQuota()
 	default:
-		c.session.inflight.forget(c.loop, e)
+		c.session.transit.inflight.forget(c.loop, e)
 		e.state = awaitPubcomp
 		c.sendAck(codec.TypePubrel, a.PacketID, codec.Success) // [MQTT-4.3.3-4]
 	}
@@ -59,8 +62,8 @@ func (c *conn) handlePubrec(a *codec.Ack, e *inflightMessage) {
 // handlePubrel ends a QoS 2 handshake that the Client began.
 func (c *conn) handlePubrel(a *codec.Ack) {
 	code := codec.Success
-	if c.session.incoming.has(a.PacketID) {
-		c.session.incoming.remove(a.PacketID)
+	if t := c.session.transit; t != nil && t.incoming.has(a.PacketID) {
+		t.incoming.remove(a.PacketID)
 	} else {
 		code = codec.PacketIdentifierNotFound
 	}
@@ -76,6 +79,6 @@ func (c *conn) handlePubcomp(e *inflightMessage) {
 		c.protocolError(codec.ProtocolError, "PUBCOMP without PUBREC")
 		return
 	}
-	c.session.inflight.remove(c.loop, e)
+	c.session.transit.inflight.remove(c.loop, e)
 	c.restoreQuota()
 }

@@ -241,7 +241,7 @@ func (l *loop) attach(c *conn) {
 			old.end()
 		}
 	}
-	l.wheel.Cancel(&s.timer)
+	s.cancelDeadline()
 	s.dropWill()
 	s.will = a.will
 	a.will = nil
@@ -268,7 +268,9 @@ func (l *loop) attach(c *conn) {
 	s.available.Store(true)
 	if present {
 		c.dropSubscriptions(c.maySubscribe)
-		s.resend = s.inflight.inOrder(s.resend[:0]) // [MQTT-4.4.0-1]
+		if t := s.transit; t != nil {
+			t.resend = t.inflight.inOrder(t.resend[:0]) // [MQTT-4.4.0-1]
+		}
 		c.pump()
 	}
 }

@@ -28,8 +28,8 @@ func (c *conn) handlePublish(f codec.Frame) (done bool) {
 	l.stats.PublishesReceived++
 
 	if p.QoS > codec.QoS0 {
-		s := c.session
-		if p.QoS == codec.QoS2 && s.incoming.has(p.PacketID) {
+		incoming := &c.session.inTransit().incoming
+		if p.QoS == codec.QoS2 && incoming.has(p.PacketID) {
 			// Sent again: answered again, not delivered again [MQTT-4.3.3-10].
 			c.ackPublish(codec.TypePubrec, p.PacketID, codec.Success)
 			return true
@@ -38,7 +38,7 @@ func (c *conn) handlePublish(f codec.Frame) (done bool) {
 		// Client cannot have counted on them [MQTT-3.3.4-9]. Before MQTT 5
 		// nobody tells it a Receive Maximum, and Packet Identifiers are the
 		// bound.
-		if c.version == codec.V5 && int(c.acksUnsent)+s.incoming.len >= int(l.engine.limits.ReceiveMaximum) {
+		if c.version == codec.V5 && int(c.acksUnsent)+incoming.len >= int(l.engine.limits.ReceiveMaximum) {
 			c.protocolError(codec.ReceiveMaximumExceeded, "more PUBLISH packets unacknowledged than Receive Maximum")
 			return false
 		}
@@ -69,7 +69,7 @@ func (c *conn) handlePublish(f codec.Frame) (done bool) {
 	case codec.QoS1: // [MQTT-4.3.2-4]
 		c.ackPublish(codec.TypePuback, p.PacketID, codec.Success)
 	case codec.QoS2: // [MQTT-4.3.3-8]
-		c.session.incoming.add(p.PacketID)
+		c.session.transit.incoming.add(p.PacketID)
 		c.ackPublish(codec.TypePubrec, p.PacketID, codec.Success)
 	}
 	return true

@@ -19,7 +19,6 @@ func (c *conn) handleSubscribe(f codec.Frame) (done bool) {
 	if !c.knowsAnswers(p) {
 		return false
 	}
-	s := c.session
 	l.codes = l.codes[:0]
 	for i := range p.Subscriptions {
 		l.codes = append(l.codes, c.subscribe(&p.Subscriptions[i], p.SubscriptionID))
@@ -28,9 +27,7 @@ func (c *conn) handleSubscribe(f codec.Frame) (done bool) {
 	start := len(out.B)
 	out.B = codec.AppendSuback(out.B, c.version, p.PacketID, l.codes, "") // [MQTT-3.8.4-1]
 	c.fits(start)
-	if s.backlog.len() > 0 {
-		c.pump()
-	}
+	c.pump()
 	if cap(p.Subscriptions) > maxKeptFilters {
 		p.Subscriptions = nil
 	}

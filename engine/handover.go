@@ -24,11 +24,12 @@ const subscriptionIDSize = 5
 // other members, in order: first what was sent with QoS 1 and not acknowledged.
 func (s *Session) handOver() {
 	l := s.loop
-	if l.draining {
-		return // they all end
+	t := s.transit
+	if t == nil || l.draining { // where they all end
+		return
 	}
-	for _, id := range s.inflight.inOrder(s.resend[:0]) {
-		if e := s.inflight.find(codec.PacketID(id)); e.state == awaitPuback && e.receiver.group != nil {
+	for _, id := range t.inflight.inOrder(t.resend[:0]) {
+		if e := t.inflight.find(codec.PacketID(id)); e.state == awaitPuback && e.receiver.group != nil {
 			l.handOver(e.msg, e.receiver)
 		}
 	}
@@ -39,10 +40,11 @@ func (s *Session) handOver() {
 // of, out of the queue for other members.
 func (s *Session) handOverQueued(which func(*queued) bool) {
 	l := s.loop
-	for n := s.queue.len; n > 0; n-- {
-		q := s.queue.pop()
+	waiting := &s.transit.queue
+	for n := waiting.len; n > 0; n-- {
+		q := waiting.pop()
 		if q.receiver.group == nil || !which(&q) {
-			s.queue.push(q)
+			waiting.push(q)
 			continue
 		}
 		l.stats.MessagesWaiting--

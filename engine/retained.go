@@ -107,7 +107,8 @@ func (s *Session) sendRetained(filter string, o topics.Options) {
 			l.engine.retained.drop(m)
 			return true
 		}
-		if s.backlog.len() >= limit {
+		backlog := &s.inTransit().backlog
+		if backlog.len() >= limit {
 			// Not worth going on: a Client that subscribes again and again
 			// would have the whole store walked each time.
 			s.dropped(DropRetainedBacklog)
@@ -116,7 +117,7 @@ func (s *Session) sendRetained(filter string, o topics.Options) {
 		if !m.tryRef() {
 			return true // it has just been replaced, by one that arrives as any other
 		}
-		s.backlog.push(queued{msg: m, receiver: &r, retained: true}) // [MQTT-3.3.1-8]
+		backlog.push(queued{msg: m, receiver: &r, retained: true}) // [MQTT-3.3.1-8]
 		l.stats.RetainedWaiting++
 		return true
 	})

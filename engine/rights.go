@@ -124,8 +124,11 @@ func (c *conn) dropSubscriptions(may func(filter string) bool) {
 		l.engine.denied(c.describe(), security.ActionSubscribe, filter, "Subscription removed: no longer allowed")
 	}
 	l.stats.SubscriptionsRevoked += uint64(len(lost))
+	if s.transit == nil {
+		return
+	}
 	wanted := func(q *queued) bool { return s.wants(q.msg.topic) }
 	s.handOverQueued(func(q *queued) bool { return !wanted(q) })
-	s.queue.filter(l, wanted, func() { s.dropped(DropRevoked) })
-	s.backlog.filter(l, wanted)
+	s.transit.queue.filter(l, wanted, func() { s.dropped(DropRevoked) })
+	s.transit.backlog.filter(l, wanted)
 }

@@ -19,9 +19,9 @@ func (s *Session) enqueue(p *publication, r *receiver) {
 
 func (s *Session) take(p *publication, r *receiver) {
 	l := s.loop
-	c := s.conn
+	c, t := s.conn, s.inTransit()
 	size := len(p.topic) + len(p.props) + len(p.payload)
-	if c != nil && c.sendQuota > 0 && s.queue.len == 0 && len(s.resend) == 0 && s.mayFly(size) && c.room() {
+	if c != nil && c.sendQuota > 0 && t.queue.len == 0 && len(t.resend) == 0 && s.mayFly(size) && c.room() {
 		s.send(p, r, min(p.qos, r.qos), p.retain && r.retainAsPublished)
 		return
 	}
@@ -35,7 +35,7 @@ func (s *Session) take(p *publication, r *receiver) {
 	}
 	m := p.keep(l)
 	m.ref(1)
-	s.queue.push(queued{msg: m, receiver: r, retained: p.retain && r.retainAsPublished})
+	t.queue.push(queued{msg: m, receiver: r, retained: p.retain && r.retainAsPublished})
 	l.stats.MessagesQueued++
 	l.stats.MessagesWaiting++
 }
@@ -49,28 +49,28 @@ func (s *Session) hasRoom(size, uncounted int) bool {
 // fits reports whether the queue stays within the Session's own bounds with a
 // message of size bytes.
 func (s *Session) fits(size int) bool {
-	limits := &s.loop.engine.limits
-	return s.queue.len < limits.QueuedMessages && s.queue.bytes+size <= limits.QueuedBytes
+	limits, q := &s.loop.engine.limits, &s.transit.queue
+	return q.len < limits.QueuedMessages && q.bytes+size <= limits.QueuedBytes
 }
 
 // makeRoom drops what is oldest in the queue until a message of size bytes
 // fits, if that is the strategy. Nothing is dropped for one that never would.
 func (s *Session) makeRoom(size, uncounted int) bool {
-	l := s.loop
+	l, q := s.loop, &s.transit.queue
 	limits := &l.engine.limits
-	if limits.QueueStrategy != DropOldest || size > limits.QueuedBytes || s.queue.len == 0 {
+	if limits.QueueStrategy != DropOldest || size > limits.QueuedBytes || q.len == 0 {
 		return false
 	}
 	// Where all queues together are full, this one may not grow: what is
 	// dropped must be as much as what comes.
 	most := limits.QueuedBytes
 	if l.queuesFull(uncounted) {
-		if most = s.queue.bytes; size > most {
+		if most = q.bytes; size > most {
 			return false
 		}
 		s.dropOldest()
 	}
-	for s.queue.len > 0 && (!s.fits(size) || s.queue.bytes+size > most) {
+	for q.len > 0 && (!s.fits(size) || q.bytes+size > most) {
 		s.dropOldest()
 	}
 	return true
@@ -78,7 +78,7 @@ func (s *Session) makeRoom(size, uncounted int) bool {
 
 func (s *Session) dropOldest() {
 	l := s.loop
-	l.release(s.queue.pop().msg)
+	l.release(s.transit.queue.pop().msg)
 	l.stats.MessagesWaiting--
 	s.dropped(DropDisplaced)
 }
@@ -87,7 +87,8 @@ func (s *Session) dropOldest() {
 // it is there it is kept, so what is there is bounded as the queue is. One
 // message may always.
 func (s *Session) mayFly(size int) bool {
-	return s.inflight.count == 0 || s.inflight.bytes+size <= s.loop.engine.limits.QueuedBytes
+	f := &s.transit.inflight
+	return f.count == 0 || f.bytes+size <= s.loop.engine.limits.QueuedBytes
 }
 
 // send puts a message with QoS 1 or 2 in flight. The caller has seen that
@@ -100,11 +101,11 @@ func (s *Session) send(p *publication, r *receiver, qos codec.QoS, retain bool) 
 	if qos == codec.QoS2 {
 		entry.state = awaitPubrec
 	}
-	e := s.inflight.add(c.loop, entry)
+	e := s.transit.inflight.add(c.loop, entry)
 	if !c.appendPublish(p, r, outgoing{id: e.id, qos: qos, retain: retain}) {
 		// Discarded as if it had been sent [MQTT-3.1.2-25], unless another
 		// member of a Shared Subscription takes it.
-		s.inflight.remove(c.loop, e)
+		s.transit.inflight.remove(c.loop, e)
 		if !s.loop.passOn(p, r) {
 			s.dropped(DropTooLarge)
 		}
@@ -122,24 +123,27 @@ func (c *conn) pump() {
 }
 
 func (c *conn) sendWaiting() {
-	s := c.session
+	s, t := c.session, c.session.transit
+	if t == nil {
+		return
+	}
 	for c.room() {
 		switch {
-		case len(s.resend) > 0:
-			if !c.sendAgain(codec.PacketID(s.resend[0])) {
+		case len(t.resend) > 0:
+			if !c.sendAgain(codec.PacketID(t.resend[0])) {
 				return
 			}
-			s.resend = s.resend[1:]
-		case s.queue.len > 0 && c.sendQuota > 0 && s.mayFly(s.queue.front().msg.size()):
+			t.resend = t.resend[1:]
+		case t.queue.len > 0 && c.sendQuota > 0 && s.mayFly(t.queue.front().msg.size()):
 			c.loop.stats.MessagesWaiting--
-			c.sendQueued(s.queue.pop())
-		case s.backlog.len() > 0:
-			m := s.backlog.front()
+			c.sendQueued(t.queue.pop())
+		case t.backlog.len() > 0:
+			m := t.backlog.front()
 			if min(m.msg.qos, m.receiver.qos) > codec.QoS0 && (c.sendQuota == 0 || !s.mayFly(m.msg.size())) {
 				return
 			}
 			c.loop.stats.RetainedWaiting--
-			c.sendQueued(s.backlog.pop())
+			c.sendQueued(t.backlog.pop())
 		default:
 			return
 		}
@@ -166,7 +170,7 @@ func (c *conn) sendQueued(q queued) {
 // sendAgain repeats a PUBLISH or PUBREL after a reconnect [MQTT-4.4.0-1]. It
 // returns false when there is no send quota for it yet.
 func (c *conn) sendAgain(id codec.PacketID) bool {
-	e := c.session.inflight.find(id)
+	e := c.session.transit.inflight.find(id)
 	if e == nil {
 		return true
 	}
@@ -188,7 +192,7 @@ func (c *conn) sendAgain(id codec.PacketID) bool {
 		if e.qos == codec.QoS2 || !c.loop.passOn(&p, e.receiver) {
 			c.session.dropped(DropTooLarge)
 		}
-		c.session.inflight.remove(c.loop, e)
+		c.session.transit.inflight.remove(c.loop, e)
 		return true
 	}
 	c.sendQuota--

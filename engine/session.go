@@ -42,22 +42,16 @@ type Session struct {
 	hash uint64
 	load atomic.Int32
 
-	conn    *conn // nil while disconnected
 	ended   bool
 	version codec.Version
+	conn    *conn // nil while disconnected
 
 	subscriptions subscriptions
-	inflight      inflight
-	queue         queue
-	backlog       backlog  // retained messages still to be sent
-	incoming      idSet    // QoS 2 PUBLISH packets whose PUBREL has not come
-	resend        []uint16 // Packet Identifiers to send again, after a reconnect
-	drops         *sessionDrops
+	transit       *transit // nil as long as there was never anything
+	will          *will
+	deadline      *deadline // while disconnected, if there is one
 
-	will           *will
-	expiryInterval uint32      // seconds
-	timer          wheel.Timer // Will Delay or Session Expiry, while disconnected
-	timerExpiry    int64       // when the Session expires; 0: never
+	expiryInterval uint32 // seconds
 
 	// Of the last connection: who it was, and by what policy it was admitted.
 	port      *port
@@ -65,10 +59,34 @@ type Session struct {
 	principal *security.Principal
 }
 
+// transit is what is on its way to a Client, or from it, and did not arrive.
+// Those that are idle have none.
+type transit struct {
+	inflight inflight
+	queue    queue
+	backlog  backlog  // retained messages still to be sent
+	incoming idSet    // QoS 2 PUBLISH packets whose PUBREL has not come
+	resend   []uint16 // Packet Identifiers to send again, after a reconnect
+	drops    *sessionDrops
+}
+
+// inTransit returns what is on its way, for more.
+func (s *Session) inTransit() *transit {
+	if s.transit == nil {
+		s.transit = new(transit)
+	}
+	return s.transit
+}
+
+// deadline is when something becomes due that happens to a Session without a
+// connection: its Will Delay or the Session Expiry Interval.
+type deadline struct {
+	timer   wheel.Timer
+	expires int64 // the Session; 0: never
+}
+
 func newSession(l *loop, clientID string) *Session {
-	s := &Session{loop: l, clientID: clientID, hash: xxhash.Sum64String(clientID)}
-	s.timer.Init(s)
-	return s
+	return &Session{loop: l, clientID: clientID, hash: xxhash.Sum64String(clientID)}
 }
 
 // end is the end of the Session: its Will is due at the latest now
@@ -80,7 +98,7 @@ func (s *Session) end() {
 	}
 	s.ended = true
 	l := s.loop
-	l.wheel.Cancel(&s.timer)
+	s.cancelDeadline()
 	for _, sub := range s.subscriptions.all() {
 		l.engine.trie.Unsubscribe(sub.filter, s)
 		l.engine.filters.Add(-subscriptionBytes(sub.filter))
@@ -90,9 +108,11 @@ func (s *Session) end() {
 	// After they are gone: the Session is no member any more of what it shared.
 	s.handOver()
 	l.publishWill(s)
-	s.queue.clear(l)
-	s.backlog.clear(l)
-	s.inflight.clear(l)
+	if t := s.transit; t != nil {
+		t.queue.clear(l)
+		t.backlog.clear(l)
+		t.inflight.clear(l)
+	}
 	l.stats.Sessions--
 	l.engine.sessions.Add(-1)
 	if l.sessions[s.clientID] == s { // not replaced by a new one
@@ -107,8 +127,10 @@ func (s *Session) detach(c *conn) {
 	s.tellDrops()
 	s.conn = nil
 	s.available.Store(false)
-	s.resend = s.resend[:0]
-	s.keepBacklog()
+	if t := s.transit; t != nil {
+		t.resend = t.resend[:0]
+		s.keepBacklog(t)
+	}
 	if c.reason == CloseClientDisconnect {
 		s.dropWill() // [MQTT-3.14.4-3]
 	}
@@ -122,37 +144,54 @@ func (s *Session) detach(c *conn) {
 		s.end()
 		return
 	}
-	s.timerExpiry = 0
-	if s.expiryInterval != sessionNeverExpires {
-		s.timerExpiry = l.now + int64(s.expiryInterval)*1e9
-	}
-	s.setTimer()
+	s.setDeadline()
 }
 
 // keepBacklog puts retained messages with QoS 1 and 2 that were not sent into
 // the queue, as far as it takes them: the Subscription that they are for may
 // not bring them again.
-func (s *Session) keepBacklog() {
-	for s.backlog.len() > 0 {
-		m := s.backlog.pop()
+func (s *Session) keepBacklog(t *transit) {
+	for t.backlog.len() > 0 {
+		m := t.backlog.pop()
 		s.loop.stats.RetainedWaiting--
 		if s.expiryInterval == 0 || min(m.msg.qos, m.receiver.qos) == codec.QoS0 || !s.hasRoom(m.msg.size(), 0) {
 			s.loop.release(m.msg)
 			continue
 		}
-		s.queue.push(m)
+		t.queue.push(m)
 		s.loop.stats.MessagesWaiting++
 	}
 }
 
-// setTimer sets the timer for what is due first while disconnected.
+// setDeadline has the Session end when its time has come, and its Will be
+// published before if that is due earlier.
+func (s *Session) setDeadline() {
+	if s.expiryInterval == sessionNeverExpires && s.will == nil {
+		return
+	}
+	s.deadline = new(deadline)
+	s.deadline.timer.Init(s)
+	if s.expiryInterval != sessionNeverExpires {
+		s.deadline.expires = s.loop.now + int64(s.expiryInterval)*1e9
+	}
+	s.setTimer()
+}
+
+func (s *Session) cancelDeadline() {
+	if s.deadline != nil {
+		s.loop.wheel.Cancel(&s.deadline.timer)
+		s.deadline = nil
+	}
+}
+
+// setTimer sets the timer for what is due first.
 func (s *Session) setTimer() {
-	due := s.timerExpiry
+	due := s.deadline.expires
 	if s.will != nil && (due == 0 || s.will.due(s.loop.now) < due) {
 		due = s.will.due(s.loop.now)
 	}
 	if due != 0 {
-		s.loop.wheel.Set(&s.timer, due)
+		s.loop.wheel.Set(&s.deadline.timer, due)
 	}
 }
 
@@ -164,7 +203,7 @@ func (s *Session) Fire(now int64) {
 	if s.conn != nil || s.ended {
 		return
 	}
-	if s.timerExpiry != 0 && now >= s.timerExpiry {
+	if at := s.deadline.expires; at != 0 && now >= at {
 		l.stats.SessionsExpired++
 		s.end()
 		return

@@ -201,7 +201,7 @@ func (g *sharedReceivers) fewest(p *publication) int {
 
 // weigh tells the loops how much the Session has to do, if they ask.
 func (s *Session) weigh() {
-	if s.loop.engine.options.SharedSubscriptions == SharedFewestInFlight {
-		s.load.Store(int32(s.inflight.count + s.queue.len))
+	if t := s.transit; t != nil && s.loop.engine.options.SharedSubscriptions == SharedFewestInFlight {
+		s.load.Store(int32(t.inflight.count + t.queue.len))
 	}
 }

@@ -38,14 +38,14 @@ func (s *simulation) checkEngine() {
 			s.model.fail("loop %d: %d panics", l.index, l.stats.Panics)
 		}
 		for _, session := range l.sessions {
-			for i := range session.queue.len {
-				q := &session.queue
+			for i := range session.inTransit().queue.len {
+				q := &session.inTransit().queue
 				hold(q.ring[(q.head+i)&(len(q.ring)-1)].msg)
 			}
-			for i := range session.inflight.slots {
-				hold(session.inflight.slots[i].msg)
+			for i := range session.inTransit().inflight.slots {
+				hold(session.inTransit().inflight.slots[i].msg)
 			}
-			for _, q := range session.backlog.list {
+			for _, q := range session.inTransit().backlog.list {
 				hold(q.msg)
 			}
 			if session.will != nil {
@@ -74,9 +74,9 @@ func (s *simulation) checkClient(c *simClient) {
 	switch {
 	case session == nil:
 		s.model.fail("%s: the connection is open and has no Session", c.id)
-	case session.inflight.count+session.queue.len+session.backlog.len()+len(session.resend)+session.incoming.len > 0:
+	case session.inTransit().inflight.count+session.inTransit().queue.len+session.inTransit().backlog.len()+len(session.inTransit().resend)+session.inTransit().incoming.len > 0:
 		s.model.fail("%s: of what was acknowledged %d messages are in flight, %d and %d wait, %d are to be released", c.id,
-			session.inflight.count, session.queue.len, session.backlog.len(), session.incoming.len)
+			session.inTransit().inflight.count, session.inTransit().queue.len, session.inTransit().backlog.len(), session.inTransit().incoming.len)
 	case len(c.out)+len(c.asked)+len(c.pings) > 0:
 		s.model.fail("%s: there are %d PUBLISH, %d SUBSCRIBE or UNSUBSCRIBE and %d PINGREQ packets without an answer [MQTT-3.3.4-1]", c.id,
 			len(c.out), len(c.asked), len(c.pings))
