@@ -105,6 +105,7 @@ func TestServerKeepAliveIsRefusedByWhoDoesNotPing(t *testing.T) {
 	}{
 		{"it is 30 s", bench.Idle, 30, true},
 		{"it is 30 s, and Clients are gone before", bench.Storm, 30, false},
+		{"it is longer than the run, as mosquitto has it", bench.Idle, 65535, false},
 		{"it is none", bench.Idle, 0, false},
 		{"it is left out", bench.Idle, -1, false},
 	} {
