@@ -56,13 +56,9 @@ func (s Subject) Equal(o Subject) bool { return s.key == o.key }
 // of a map. It is not for people.
 func (s Subject) Key() string { return s.key }
 
-// ReverseOf reports whether o written from back to front is s, and is not s
-// as it stands. RFC 4514 and OpenSSL print names in opposite directions, so
-// that is how a subject copied from the wrong tool looks.
-func (s Subject) ReverseOf(o Subject) bool {
-	return !s.Equal(o) && s.Equal(o.reversed())
-}
-
+// reversed returns s from back to front: RFC 4514 and OpenSSL print names in
+// opposite directions, so that is how a subject copied from the wrong tool
+// looks.
 func (s Subject) reversed() Subject {
 	rdns := slices.Clone(s.rdns)
 	slices.Reverse(rdns)

@@ -230,27 +230,6 @@ func TestMultiValuedRDNIsASet(t *testing.T) {
 	}
 }
 
-func TestReverseOf(t *testing.T) {
-	for _, tc := range []struct {
-		a, b string
-		want bool
-	}{
-		{"CN = a, OU = b, C = US", "C = US, OU = b, CN = a", true},
-		{"CN = a, OU = b + O = c", "O = c + OU = b, CN = a", true},
-		{"CN = a, OU = b, C = US", "CN = a, OU = b, C = US", false},
-		{"CN = a", "CN = a", false},
-		{"CN = a, CN = a", "CN = a, CN = a", false},
-		{"CN = a, OU = b", "OU = c, CN = a", false},
-		{"CN = a, OU = b", "OU = b", false},
-	} {
-		a, _ := ParseSubject(tc.a)
-		b, _ := ParseSubject(tc.b)
-		if a.ReverseOf(b) != tc.want || b.ReverseOf(a) != tc.want {
-			t.Errorf("%s, %s: want %v", tc.a, tc.b, tc.want)
-		}
-	}
-}
-
 // The package pkix loses the order of a name, which is why SubjectOf exists.
 func TestSubjectOfReadsWhatPkixWrites(t *testing.T) {
 	sequence := pkix.RDNSequence{
