@@ -53,6 +53,10 @@ type Result struct {
 	// it can be revoked; "" when it has no name. It is no secret.
 	CredentialID string
 
+	// Origin is how an [Originator] knows its Results again. It means nothing
+	// to anyone else.
+	Origin any
+
 	// Entry names the attribute entry that gave Attributes, "" when none did,
 	// and EntryDepth the certificate that matched it: 0 is the leaf, 1 its
 	// issuer, and so on. Set by [X509] only.

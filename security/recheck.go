@@ -3,6 +3,7 @@ package security
 import (
 	"context"
 	"errors"
+	"slices"
 )
 
 // Rechecker is implemented by an [Authenticator] that can judge a connected
@@ -19,13 +20,30 @@ type Rechecker interface {
 	Recheck(ctx context.Context, c *Credentials, previous Result) (Result, error)
 }
 
+// Originator is a [Rechecker] that would answer for Clients of others of its
+// kind in the same [Chain], and therefore knows its own.
+type Originator interface {
+	Rechecker
+	// IsOriginOf reports whether r is from this method, or from one that it
+	// differs from in no more than what is revoked.
+	IsOriginOf(r Result) bool
+}
+
 // Recheck implements [Rechecker]. A Client whose method is no longer in the
 // Chain is denied, unless a method of the Chain that is no Rechecker may have
 // accepted it. The error is always a [*Denied].
 func (c *Chain) Recheck(ctx context.Context, cr *Credentials, previous Result) (Result, error) {
 	var refused error = errMethodRemoved
 	known := true
-	for _, m := range c.methods {
+	methods := c.methods
+	if i := slices.IndexFunc(methods, func(m Authenticator) bool {
+		o, ok := m.(Originator)
+		return ok && o.IsOriginOf(previous)
+	}); i >= 0 {
+		methods = methods[i : i+1]
+	}
+	var accepted *Result
+	for _, m := range methods {
 		r, ok := m.(Rechecker)
 		if !ok {
 			known = false
@@ -34,12 +52,22 @@ func (c *Chain) Recheck(ctx context.Context, cr *Credentials, previous Result) (
 		result, err := r.Recheck(ctx, cr, previous)
 		switch {
 		case err == nil:
-			return result, nil
+			if _, several := m.(Originator); !several {
+				return result, nil
+			}
+			// It may have come in the place of the Client's own method, and so
+			// may the others of its kind: what one revokes is revoked.
+			if accepted == nil {
+				accepted = &result
+			}
 		case errors.Is(err, errUntrustedChain):
 			refused = errCertificateUntrusted
 		case !notRelevant(err):
 			return Result{}, final(err)
 		}
+	}
+	if accepted != nil {
+		return *accepted, nil
 	}
 	if !known && previous.Method != MethodX509 {
 		return previous, nil

@@ -76,7 +76,7 @@ type Config struct {
 }
 
 // Authenticator is the method of service account tokens. It implements
-// [security.Reauthenticator], [security.Rechecker] and
+// [security.Reauthenticator], [security.Originator] and
 // [security.MethodHandler], and is safe for concurrent use.
 //
 // The effective user name is that of the service account,
@@ -89,7 +89,12 @@ type Authenticator struct {
 	slots    chan struct{} // one element for each verification that runs
 	accepted *cache
 	refused  *cache
+	origin   *origin
 }
+
+// origin is the same for Authenticators that share what they remember. It has
+// a size so that each has an address of its own.
+type origin struct{ _ byte }
 
 // New returns an Authenticator.
 func New(config Config) (*Authenticator, error) {
@@ -116,6 +121,7 @@ func New(config Config) (*Authenticator, error) {
 		slots:    make(chan struct{}, config.Concurrency),
 		accepted: newCache(config.CacheSize),
 		refused:  newCache(refusalCacheSize),
+		origin:   new(origin),
 	}, nil
 }
 
@@ -165,6 +171,9 @@ func (a *Authenticator) Recheck(_ context.Context, _ *security.Credentials, prev
 	}
 	return a.unlessRevoked(previous)
 }
+
+// IsOriginOf implements [security.Originator].
+func (a *Authenticator) IsOriginOf(r security.Result) bool { return r.Origin == a.origin }
 
 var (
 	errOtherAccount = denied("the token is that of another service account than the one connected")
@@ -284,6 +293,7 @@ func (a *Authenticator) accept(id Identity, now time.Time) verdict {
 			Attributes:   security.NewAttributes(attributes),
 			Expiry:       id.Expiry,
 			CredentialID: id.TokenID,
+			Origin:       a.origin,
 		},
 		until: now.Add(a.config.CacheLifetime),
 	}

@@ -11,7 +11,7 @@ import (
 
 var (
 	_ security.Reauthenticator = (*Authenticator)(nil)
-	_ security.Rechecker       = (*Authenticator)(nil)
+	_ security.Originator      = (*Authenticator)(nil)
 	_ security.MethodHandler   = (*Authenticator)(nil)
 )
 
@@ -259,6 +259,37 @@ func TestConnectedClientsAreRecheckedByTheIDOfTheirToken(t *testing.T) {
 	expectDenied(t, err, "deny list", "")
 	if _, err := a.Recheck(t.Context(), new(security.Credentials), security.Result{Method: security.MethodX509}); !errors.Is(err, security.ErrNotRelevant) {
 		t.Errorf("of a Client with a certificate: %v", err)
+	}
+}
+
+// A Client of the second of two methods, which alone takes tokens as passwords,
+// is judged by the deny list of the second.
+func TestOfTwoMethodsInAChainTheOneThatAcceptedRechecks(t *testing.T) {
+	listed := func(string) bool { return true }
+	method := func(legacy bool) *Authenticator {
+		return newTestAuthenticator(t, newClock(), Config{Verifier: &knowing{identity: mqttClient()}, LegacyUserName: legacy})
+	}
+	first, second := method(false), method(true)
+	previous := must[security.Result](t)(security.NewChain(first, second).Authenticate(t.Context(),
+		&security.Credentials{UserName: "$sat", Password: []byte(tokenFor(t, time.Hour))}))
+	for _, row := range []struct {
+		name   string
+		chain  *security.Chain
+		denied bool
+	}{
+		{"nothing is listed", security.NewChain(first, second), false},
+		{"the first lists it", security.NewChain(first.WithRevoked(listed), second), false},
+		{"the second lists it", security.NewChain(first, second.WithRevoked(listed)), true},
+		{"they have changed places", security.NewChain(second.WithRevoked(listed), first), true},
+		{"the second is replaced", security.NewChain(first, method(true)), false},
+		{"the second is replaced, and lists it", security.NewChain(first, method(true).WithRevoked(listed)), true},
+		{"both are replaced, and the first lists it", security.NewChain(method(false).WithRevoked(listed), method(true)), true},
+		{"the second is gone, and the first lists it", security.NewChain(first.WithRevoked(listed)), true},
+	} {
+		_, err := row.chain.Recheck(t.Context(), new(security.Credentials), previous)
+		if row.denied != (err != nil) {
+			t.Errorf("%s: %v", row.name, err)
+		}
 	}
 }
 
