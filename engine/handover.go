@@ -30,15 +30,18 @@ func (s *Session) handOver() {
 	}
 	for _, id := range t.inflight.inOrder(t.resend[:0]) {
 		if e := t.inflight.find(codec.PacketID(id)); e.state == awaitPuback && e.receiver.group != nil {
-			l.handOver(e.msg, e.receiver)
+			if !l.handOver(e.msg, e.receiver) {
+				l.dropped(DropSessionEnded, 1)
+			}
 		}
 	}
-	s.handOverQueued(func(*queued) bool { return true })
+	s.handOverQueued(func(*queued) bool { return true }, func() { l.dropped(DropSessionEnded, 1) })
 }
 
 // handOverQueued takes what a Shared Subscription brought, and which is true
-// of, out of the queue for other members.
-func (s *Session) handOverQueued(which func(*queued) bool) {
+// of, out of the queue for other members. It calls dropped for each message
+// that none of them gets.
+func (s *Session) handOverQueued(which func(*queued) bool, dropped func()) {
 	l := s.loop
 	waiting := &s.transit.queue
 	for n := waiting.len; n > 0; n-- {
@@ -48,23 +51,24 @@ func (s *Session) handOverQueued(which func(*queued) bool) {
 			continue
 		}
 		l.stats.MessagesWaiting--
-		l.handOver(q.msg, q.receiver)
+		if !l.handOver(q.msg, q.receiver) {
+			dropped()
+		}
 		l.release(q.msg)
 	}
 }
 
-// handOver gives m, which was on its way to from, to another member. The caller
-// keeps its reference.
-func (l *loop) handOver(m *message, from *receiver) {
+// handOver gives m, which was on its way to from, to another member, unless it
+// has expired. It returns false if nobody takes it. The caller keeps its
+// reference.
+func (l *loop) handOver(m *message, from *receiver) bool {
 	if m.expired(l.now) {
 		l.stats.MessagesExpired++
-		return
+		return true
 	}
 	var p publication
 	p.of(m)
-	if !l.passOn(&p, from) {
-		l.dropped(DropSessionEnded, 1)
-	}
+	return l.passOn(&p, from)
 }
 
 // passOn gives p to a member other than from, which does not take it: one whose

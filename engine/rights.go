@@ -128,7 +128,8 @@ func (c *conn) dropSubscriptions(may func(filter string) bool) {
 		return
 	}
 	wanted := func(q *queued) bool { return s.wants(q.msg.topic) }
-	s.handOverQueued(func(q *queued) bool { return !wanted(q) })
-	s.transit.queue.filter(l, wanted, func() { s.dropped(DropRevoked) })
+	revoked := func() { s.dropped(DropRevoked) }
+	s.handOverQueued(func(q *queued) bool { return !wanted(q) }, revoked)
+	s.transit.queue.filter(l, wanted, revoked)
 	s.transit.backlog.filter(l, wanted)
 }
