@@ -62,11 +62,19 @@ func (h *handshakes) run(s handshake) {
 func (s handshake) shake() {
 	p, e := s.port, s.port.engine
 	defer e.containGoroutine()
+	left := true
+	defer func() {
+		if left { // by a panic, of an Authenticator's Warm for one
+			p.refuse(s.nc, CloseInternalError, "")
+		}
+	}()
 	t, err := e.handshaker.Handshake(e.background, p.tls.Load().server, s.nc)
 	if err != nil {
+		left = false
 		p.refuse(s.nc, handshakeReason(err), err.Error())
 		return
 	}
 	p.warm(t)
+	left = false
 	p.enroll(s.nc, t)
 }

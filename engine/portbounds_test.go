@@ -2,11 +2,18 @@ package engine_test
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"net"
+	"os"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/weirmq/weir/engine"
+	"github.com/weirmq/weir/security"
+	"github.com/weirmq/weir/security/pki"
+	"github.com/weirmq/weir/tlsstate"
 )
 
 // awaitClosed waits until the Stats count n connections closed for r.
@@ -71,6 +78,33 @@ func TestConnectRateDelaysAndRefusesNobody(t *testing.T) {
 		t.Errorf("%d connections were opened, want %d; %d had the next one wait, want some",
 			s.ConnectionsOpened, clients+1, s.ConnectionsDelayed)
 	}
+}
+
+// clumsy is an Authenticator whose Warm panics the first time.
+type clumsy struct {
+	security.Authenticator
+	once sync.Once
+}
+
+func (c *clumsy) Warm(*security.Credentials) { c.once.Do(func() { panic("the method has a bug") }) }
+
+func TestAHandshakeThatPanicsLeavesItsPlace(t *testing.T) {
+	b := start(t, engine.Options{Listeners: []engine.Listener{{
+		Name: "tls", Address: "127.0.0.1:0", TLS: serverTLS(tlsstate.Required), MaximumConnections: 1,
+		Authenticator: &clumsy{Authenticator: x509Authentication(t)},
+	}}})
+	lamp := deviceTLS(t, testCertificates().lamps, pki.Options{CommonName: "lamp"})
+	nc, err := tls.Dial("tcp", b.addr("tls"), lamp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	_ = nc.SetReadDeadline(time.Now().Add(patience))
+	if _, err := nc.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the connection is open: %v", err)
+	}
+	b.awaitClosed(engine.CloseInternalError, 1)
+	b.connectTLS("tls", "lamp", lamp)
 }
 
 // TestAPortThatWaitsForItsConnectRateCloses: with one connection a second and
