@@ -522,7 +522,7 @@ func TestRunReturnsWhenAHandshakeOutlivesTheLoops(t *testing.T) {
 	}
 	<-w.begun
 	b.cancel()
-	eventually(t, "the loops have ended", func() bool { return goroutinesWith("gnet/v2.(*eventloop).run") == 0 })
+	eventually(t, "the loops have ended", func() bool { return goroutinesWith("gnet/v2.(*eventloop).run", "engine.(*executor).run") == 0 })
 	close(w.end)
 	b.stop()
 	_ = nc.SetReadDeadline(time.Now().Add(patience))
