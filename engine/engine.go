@@ -151,9 +151,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		return err
 	}
 	e.goroutines.Go(e.keepHouse)
-	if e.options.SysInterval > 0 {
-		e.goroutines.Go(e.keepSys)
-	}
+	e.goroutines.Go(e.keepSys)
 	<-ctx.Done()
 	e.drain()
 	return nil

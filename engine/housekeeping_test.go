@@ -69,3 +69,30 @@ func TestSweepLosesNoMessageThatReplacesAnExpiredOne(t *testing.T) {
 	}
 	checkEngine(t, e)
 }
+
+func TestSysTopicsCanBeOff(t *testing.T) {
+	for _, row := range []struct {
+		name     string
+		interval time.Duration
+		off      bool
+	}{
+		{"off", -1, true},
+		{"by default", 0, false},
+		{"every minute", time.Minute, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e, m := newMemoryEngine(t, Options{SysInterval: row.interval}, 1)
+				e.goroutines.Go(e.keepSys)
+				for range 10 {
+					time.Sleep(time.Minute) // of the bubble
+					synctest.Wait()
+					m.settle()
+				}
+				if n := e.retained.index.Len(); row.off != (n == 0) {
+					t.Errorf("%d retained messages", n)
+				}
+			})
+		})
+	}
+}

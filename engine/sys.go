@@ -77,8 +77,11 @@ func (e *Engine) publishSys(uptime time.Duration) {
 }
 
 // keepSys publishes at once and then every Options.SysInterval, on a goroutine
-// of its own, until the engine stops.
+// of its own, until the engine stops, unless that is turned off.
 func (e *Engine) keepSys() {
+	if e.options.SysInterval < 0 {
+		return
+	}
 	defer e.containGoroutine()
 	began := time.Now()
 	tick := time.NewTicker(e.options.SysInterval)

@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"context"
 	"strconv"
 	"strings"
 	"testing"
@@ -72,12 +71,4 @@ func TestSysTopicsTellOfTheServer(t *testing.T) {
 func isNumber(s string, least int) bool {
 	n, err := strconv.Atoi(s)
 	return err == nil && n >= least
-}
-
-func TestSysTopicsCanBeOff(t *testing.T) {
-	b := start(t, engine.Options{SysInterval: -1})
-	s, err := b.Stats(context.Background())
-	if err != nil || s.Retained != 0 {
-		t.Errorf("%d retained messages (%v), want none", s.Retained, err)
-	}
 }
