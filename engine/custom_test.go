@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -382,6 +383,30 @@ func TestSlowObserverHoldsUpNobody(t *testing.T) {
 	}
 	ping(c)
 	open()
+}
+
+// hangingLog takes no line before it is closed.
+type hangingLog struct {
+	slog.Handler
+	release chan struct{}
+}
+
+func (hangingLog) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h hangingLog) Handle(context.Context, slog.Record) error {
+	<-h.release
+	return nil
+}
+
+// Ports open, change and close while the log is stuck.
+func TestSlowLogHoldsUpNobody(t *testing.T) {
+	log := hangingLog{slog.DiscardHandler, make(chan struct{})}
+	plain := engine.Listener{Name: "plain", Address: "127.0.0.1:0"}
+	b := start(t, engine.Options{Logger: slog.New(log), Listeners: []engine.Listener{plain, {Name: "other", Address: "127.0.0.1:0"}}})
+	defer close(log.release)
+	plain.Authenticator = everyoneIs("u")
+	b.apply(plain)
+	ping(b.connect("plain", "c"))
 }
 
 // The connection ends with the certificate: silently, so that the Client takes

@@ -32,7 +32,7 @@ type logEntry struct {
 	line  *logLine
 }
 
-// logLine is what an event loop has to say that is about no connection.
+// logLine is what the engine has to say that is about no connection.
 type logLine struct {
 	level slog.Level
 	text  string
@@ -179,7 +179,9 @@ func (r CloseReason) level() slog.Level {
 
 func (e *Engine) report(p panicReport) { e.events.put(logEntry{panic: &p}) }
 
-// tell logs a line from an event loop, which must not wait for the Logger.
+// tell logs a line: on the goroutine that logs everything, so that neither an
+// event loop nor Apply waits for the Logger, and lines are in the order of what
+// they are about.
 func (e *Engine) tell(level slog.Level, text string, attrs ...any) {
 	e.events.put(logEntry{line: &logLine{level, text, attrs}})
 }

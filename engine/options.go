@@ -45,13 +45,15 @@ type Options struct {
 	// Logger receives what an operator wants to know: ports, connections that
 	// closed and why, refusals, reloads. Nil means slog.Default. It is called
 	// from one goroutine of the engine and never from an event loop, so that a
-	// slow log cannot delay traffic.
+	// slow log cannot delay traffic; only whether a level is enabled is asked
+	// from anywhere.
 	Logger *slog.Logger
 
 	// Observe, if set, is told of connections that were made, closed or
 	// refused, and of actions that were denied. It is called from the same
-	// goroutine as Logger: events that arrive while it is busy are queued up
-	// to a bound, then dropped and counted in Stats.EventsDropped.
+	// goroutine as Logger: events, and lines for the Logger, that arrive while
+	// it is busy are queued up to a bound, then dropped and counted in
+	// Stats.EventsDropped.
 	Observe func(Event)
 
 	// Handshakes bounds TLS handshakes in progress over all listeners.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"log/slog"
 	"net"
 	"reflect"
 	"slices"
@@ -92,7 +93,7 @@ func (p *port) start() {
 			p.accepting.Go(p.accept)
 		}
 	}
-	p.engine.log.Info("listener open", "listener", p.name, "address", p.listener.Addr().String(),
+	p.engine.tell(slog.LevelInfo, "listener open", "listener", p.name, "address", p.listener.Addr().String(),
 		"protocol", p.protocol.String(), "tls", p.tls.Load() != nil, "authentication", p.policy.Load().authenticator != nil, "authorization", p.spec.Authorizer != nil)
 }
 
@@ -110,7 +111,7 @@ func (p *port) accept() {
 			// Most often there are no descriptors left. Clients wait in the
 			// backlog meanwhile.
 			delay = nextAcceptDelay(delay)
-			e.log.Warn("accept failed", "listener", p.name, "error", err, "retry", delay)
+			e.tell(slog.LevelWarn, "accept failed", "listener", p.name, "error", err, "retry", delay)
 			p.pause(delay)
 			continue
 		}
@@ -224,7 +225,7 @@ func (p *port) stop() {
 func (p *port) close() {
 	p.stop()
 	p.accepting.Wait()
-	p.engine.log.Info("listener closed", "listener", p.name)
+	p.engine.tell(slog.LevelInfo, "listener closed", "listener", p.name)
 }
 
 func handshakeReason(err error) CloseReason {
@@ -260,7 +261,7 @@ func (p *port) change(l Listener) (policyChanged bool, err error) {
 		if err := p.tls.Load().server.Update(*l.TLS); err != nil {
 			return false, &ListenerError{Name: p.name, Address: p.address, Err: err}
 		}
-		p.engine.log.Info("listener uses new TLS settings", "listener", p.name)
+		p.engine.tell(slog.LevelInfo, "listener uses new TLS settings", "listener", p.name)
 	}
 	p.useOrigins(l.Origins)
 	p.setBounds(&l)
@@ -269,7 +270,7 @@ func (p *port) change(l Listener) (policyChanged bool, err error) {
 	policyChanged = !same(l.Authenticator, old.Authenticator) || !same(l.Authorizer, old.Authorizer)
 	if policyChanged {
 		p.policy.Store(newPolicy(&l))
-		p.engine.log.Info("listener uses a new policy", "listener", p.name, "onPolicyChange", l.OnPolicyChange.String())
+		p.engine.tell(slog.LevelInfo, "listener uses a new policy", "listener", p.name, "onPolicyChange", l.OnPolicyChange.String())
 	}
 	p.spec = l
 	return policyChanged, nil

@@ -59,7 +59,7 @@ func (g *gnetReactor) wake(l *loop) {
 	}
 	defer g.stopping.RUnlock()
 	if err := g.bells[l.index].Execute(context.Background(), g.wakers[l.index]); err != nil {
-		g.engine.log.Error("cannot wake an event loop", "loop", l.index, "error", err)
+		g.engine.tell(slog.LevelError, "cannot wake an event loop", "loop", l.index, "error", err)
 	}
 }
 

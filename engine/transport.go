@@ -22,8 +22,9 @@ type transport interface {
 	// close ends the connection. Nothing is reported to the core afterwards.
 	close()
 
-	// move hands the connection to another loop, where either loop.arrived or
-	// loop.lost is called with c. The old loop must have let go of c.
+	// move hands the connection to another loop, where either loop.arrived (or
+	// loop.arrivedInTurn, in the middle of a turn) or, if it cannot be moved,
+	// loop.neverArrived is called with c. The old loop must have let go of c.
 	move(c *conn, to *loop)
 
 	remoteAddr() net.Addr
