@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/weirmq/weir/codec"
 	"github.com/weirmq/weir/security"
@@ -182,8 +183,18 @@ func (c *conn) bind(p *policy) {
 // comparison, so that no packet that arrives after a change of policy is
 // judged by the old one.
 func (c *conn) current() {
+	if c.port.policy.Load() != c.policy || c.decisions != nil {
+		c.refresh()
+	}
+}
+
+// refresh is the part of current that few connections need.
+func (c *conn) refresh() {
 	if p := c.port.policy.Load(); p != c.policy {
 		c.bind(p)
+	}
+	if d := c.decisions; d != nil && d.denyOnce {
+		d.denyOnce, c.lastRoute = false, nil
 	}
 }
 
@@ -202,12 +213,22 @@ func (c *conn) mayPublish(r *route) (allowed, known bool) {
 // decisions is the answers of a custom Authorizer for one connection.
 type decisions struct {
 	answers map[question]security.Decision
-	recheck rightsCheck
+	// open is what it was asked for the packet or Session at hand, and has not
+	// answered: that is denied this time, and the next one is asked about again.
+	open     map[question]bool
+	denyOnce bool // lastRoute is denied for that reason
+	recheck  rightsCheck
 }
 
 type question struct {
 	action security.Action
 	topic  string
+}
+
+// answer is what an Authorizer said to a question, if it did.
+type answer struct {
+	decision security.Decision
+	known    bool
 }
 
 // unanswered returns those of qs that must be asked. It is all of them when
@@ -216,57 +237,88 @@ type question struct {
 func (d *decisions) unanswered(qs []question) []question {
 	var missing []question
 	for _, q := range qs {
-		if _, ok := d.answers[q]; !ok {
+		if _, ok := d.answers[q]; !ok && !d.open[q] {
 			missing = append(missing, q)
 		}
 	}
-	if len(missing) > 0 && len(d.answers)+len(missing) > maxDecisions {
+	switch {
+	case len(missing) == 0:
+		d.open = nil
+	case len(d.answers)+len(missing) > maxDecisions:
 		return qs
 	}
 	return missing
 }
 
+// learn takes note of the answers to the first of qs.
+func (d *decisions) learn(qs []question, answers []answer) {
+	if d.answers == nil || len(d.answers)+len(qs) > maxDecisions {
+		d.answers = make(map[question]security.Decision, len(qs))
+	}
+	for i, q := range qs {
+		if i < len(answers) && answers[i].known {
+			d.answers[q] = answers[i].decision
+			continue
+		}
+		if d.open == nil {
+			d.open = make(map[question]bool)
+		}
+		d.open[q] = true
+	}
+}
+
 // decided returns the Authorizer's answer, or has it asked.
 func (c *conn) decided(a security.Action, topic string) (allowed, known bool) {
-	q := question{a, topic}
-	if d, ok := c.decisions.answers[q]; ok {
-		return d == security.Allow, true
+	d, q := c.decisions, question{a, topic}
+	if v, ok := d.answers[q]; ok {
+		return v == security.Allow, true
 	}
-	c.askAuthorizer([]question{q}, func() {})
+	if d.open[q] {
+		d.open, d.denyOnce = nil, true
+		return false, true
+	}
+	c.askAuthorizer([]question{q}, nil, false, func() {})
 	return false, false
 }
 
-// askAuthorizer has questions answered while the connection waits, then calls
-// then on the loop.
-func (c *conn) askAuthorizer(qs []question, then func()) {
+// askAuthorizer has those of qs answered to which there is no answer in so far,
+// while the connection waits, then calls then on the loop. If it asks on, time
+// may run out as often as it likes, as long as there were answers meanwhile.
+func (c *conn) askAuthorizer(qs []question, soFar []answer, on bool, then func()) {
 	p, d, who := c.policy, c.decisions, c.principal
 	c.wait(func(ctx context.Context) func() {
-		answers := p.answers(ctx, who, qs)
+		more := p.answers(ctx, who, qs[len(soFar):])
 		return func() {
-			if d.answers == nil || len(d.answers)+len(qs) > maxDecisions {
-				d.answers = make(map[question]security.Decision, len(qs))
+			answers := append(soFar, more...)
+			if on && d == c.decisions && len(answers) < len(qs) && anyKnown(more) {
+				c.askAuthorizer(qs, answers, on, then)
+				return
 			}
-			for i, q := range qs {
-				d.answers[q] = answers[i]
-			}
+			d.learn(qs, answers)
 			then()
 		}
 	})
 }
 
-// answers asks the Authorizer, until ctx ends. It may wait.
-func (p *policy) answers(ctx context.Context, who *security.Principal, qs []question) []security.Decision {
-	answers := make([]security.Decision, len(qs))
-	for i, q := range qs {
+// answers asks the Authorizer, until ctx ends: there may be fewer answers than
+// questions. It may wait.
+func (p *policy) answers(ctx context.Context, who *security.Principal, qs []question) []answer {
+	var answers []answer
+	for _, q := range qs {
 		if ctx.Err() != nil {
 			break
 		}
-		// Whoever cannot answer has not allowed it.
-		if v, err := p.custom.Authorize(ctx, who, q.action, q.topic); err == nil {
-			answers[i] = v
+		v, err := p.custom.Authorize(ctx, who, q.action, q.topic)
+		if err != nil && ctx.Err() != nil {
+			break
 		}
+		answers = append(answers, answer{v, err == nil})
 	}
 	return answers
+}
+
+func anyKnown(answers []answer) bool {
+	return slices.ContainsFunc(answers, func(a answer) bool { return a.known })
 }
 
 // knowsRights reports whether it is known which Subscriptions of s the Client
@@ -281,7 +333,7 @@ func (c *conn) knowsRights(s *Session) bool {
 		qs = append(qs, question{security.ActionSubscribe, sub.filter})
 	}
 	if qs = c.decisions.unanswered(qs); len(qs) > 0 {
-		c.askAuthorizer(qs, c.claimSession)
+		c.askAuthorizer(qs, nil, true, c.claimSession)
 	}
 	return len(qs) == 0
 }

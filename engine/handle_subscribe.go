@@ -97,7 +97,7 @@ func (c *conn) knowsAnswers(p *codec.Subscribe) bool {
 		qs = append(qs, question{security.ActionSubscribe, string(p.Subscriptions[i].TopicFilter)})
 	}
 	if qs = c.decisions.unanswered(qs); len(qs) > 0 {
-		c.askAuthorizer(qs, func() {})
+		c.askAuthorizer(qs, nil, false, func() {})
 	}
 	return len(qs) == 0
 }

@@ -26,7 +26,9 @@ type Limits struct {
 	ConnectTimeout time.Duration
 
 	// AuthenticationTimeout is the time in which authenticators and
-	// authorizers that wait must answer. Default 10 s.
+	// authorizers that wait must answer. Where the Subscriptions of a Session
+	// have to be confirmed it begins anew as long as an authorizer answers
+	// something within it. Default 10 s.
 	AuthenticationTimeout time.Duration
 
 	// PendingAuthentications is the number of Clients that may wait for an

@@ -104,7 +104,9 @@ type Listener struct {
 	// Authorizer decides what a Client may do. Nil allows everything. A
 	// *security.Table decides on the event loop in some nanoseconds; any
 	// other Authorizer is asked from a goroutine while the connection waits,
-	// and its answers are remembered for the connection.
+	// and its answers are remembered for the connection. An error is none: it
+	// denies the packet, takes the connection or Subscription that was to be
+	// confirmed, and is not remembered.
 	Authorizer security.Authorizer
 
 	// MaximumConnections is the number of open connections of this port,

@@ -14,6 +14,10 @@ import (
 type rightsCheck struct {
 	place  *list.Element      // in rightsChecks.waiting, before it is asked about
 	cancel context.CancelFunc // while it is
+
+	// Between two rounds: what is asked, and the answers to the first of that.
+	questions []question
+	answers   []answer
 }
 
 // rightsChecks is the Clients of a loop whose rights have to be confirmed. Not
@@ -66,27 +70,39 @@ func (l *loop) askForRights() {
 	}
 }
 
-// askForRights takes the Client from those who wait, and asks.
+// askForRights takes the Client from those who wait, and asks. When time has
+// run out it waits for its turn again, if there were answers meanwhile.
 func (c *conn) askForRights() {
 	l, d, p, who := c.loop, c.decisions, c.policy, c.principal
 	l.rightsChecks.waiting.Remove(d.recheck.place)
 	d.recheck.place = nil
-	qs := []question{{security.ActionConnect, ""}}
-	for _, sub := range c.session.subscriptions.all() {
-		qs = append(qs, question{security.ActionSubscribe, sub.filter})
+	qs, soFar := d.recheck.questions, d.recheck.answers
+	if qs == nil {
+		qs = []question{{security.ActionConnect, ""}}
+		for _, sub := range c.session.subscriptions.all() {
+			qs = append(qs, question{security.ActionSubscribe, sub.filter})
+		}
 	}
 	c.onGoroutine(&d.recheck.cancel, func(ctx context.Context) func() {
-		answers := p.answers(ctx, who, qs)
+		more := p.answers(ctx, who, qs[len(soFar):])
 		return func() {
 			if d != c.decisions {
 				return // it is somebody else by now, or there is another policy
 			}
+			answers := append(soFar, more...)
+			if len(answers) < len(qs) && anyKnown(more) {
+				d.recheck = rightsCheck{place: l.rightsChecks.waiting.PushBack(c), questions: qs, answers: answers}
+				l.askForRights() // the goroutine may have been done before
+				return
+			}
+			d.recheck = rightsCheck{}
+			allowed := func(i int) bool { return i < len(answers) && answers[i] == answer{security.Allow, true} }
 			// What it subscribed to meanwhile was judged then.
 			denied := make(map[string]bool)
 			for i, q := range qs[1:] {
-				denied[q.topic] = answers[1+i] == security.Deny
+				denied[q.topic] = !allowed(1 + i)
 			}
-			c.applyRights(answers[0] == security.Allow, func(filter string) bool { return !denied[filter] })
+			c.applyRights(allowed(0), func(filter string) bool { return !denied[filter] })
 		}
 	}, func() {
 		l.postAnswer(func(l *loop) {

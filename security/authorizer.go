@@ -7,9 +7,11 @@ import "context"
 type Authorizer interface {
 	// Authorize decides whether p may do a. topic is the Topic Name of
 	// [ActionPublish], the Topic Filter of [ActionSubscribe] with or without
-	// "$share/ShareName/", and ignored for [ActionConnect]. Callers treat any
-	// error as a denial. It keeps neither p nor topic and is safe for
-	// concurrent use.
+	// "$share/ShareName/", and ignored for [ActionConnect]. An error says
+	// that there is no answer: what was asked about is denied, and since nobody
+	// has decided that, callers ask again when it is next attempted, whereas
+	// they may remember a Decision. It keeps neither p nor topic and is safe
+	// for concurrent use.
 	Authorize(ctx context.Context, p *Principal, a Action, topic string) (Decision, error)
 }
 
