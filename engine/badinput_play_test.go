@@ -232,11 +232,10 @@ func (p *badInputPlayer) connect(r *badInput) *badClient {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &badClient{addr: nc.LocalAddr().String(), raw: nc}
+	k := &badClient{addr: nc.LocalAddr().String(), raw: patientConn{nc}}
 	k.name, k.version = "bad", r.version
-	_ = nc.SetDeadline(time.Now().Add(socketPatience))
 	if p.tls != nil {
-		secure := tls.Client(nc, p.tls)
+		secure := tls.Client(k.raw, p.tls)
 		if err := secure.Handshake(); err != nil {
 			t.Fatal(err)
 		}

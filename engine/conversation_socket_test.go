@@ -96,6 +96,19 @@ type socketTalker struct {
 // socketPatience bounds every wait.
 const socketPatience = 20 * time.Second
 
+// patientConn waits for that long each time, however long a conversation takes.
+type patientConn struct{ net.Conn }
+
+func (c patientConn) Read(b []byte) (int, error) {
+	_ = c.SetReadDeadline(time.Now().Add(socketPatience))
+	return c.Conn.Read(b)
+}
+
+func (c patientConn) Write(b []byte) (int, error) {
+	_ = c.SetWriteDeadline(time.Now().Add(socketPatience))
+	return c.Conn.Write(b)
+}
+
 func playOverSockets(t *testing.T, text, transport string) {
 	c := newSocketConversation(t, transport)
 	lines := strings.Split(text, "\n")
@@ -279,10 +292,8 @@ func (c *socketConversation) dial(k *socketTalker) {
 		c.t.Fatal(err)
 	}
 	k.addr = nc.LocalAddr().String()
-	if err := nc.SetDeadline(time.Now().Add(socketPatience)); err != nil {
-		c.t.Fatal(err)
-	}
 	c.t.Cleanup(func() { nc.Close() })
+	nc = patientConn{nc}
 	if c.tls != nil {
 		secure := tls.Client(nc, c.tls)
 		if err := secure.Handshake(); err != nil {

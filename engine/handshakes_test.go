@@ -14,7 +14,7 @@ import (
 // Goroutines of handshakes stay for the next one, so many and no more, and end
 // with the engine.
 func TestGoroutinesOfHandshakesStayUpToABound(t *testing.T) {
-	e, _ := openMemoryEngine(t, Options{}, 1)
+	e, _ := openMemoryEngine(t, Options{Handshakes: tlsstate.Limits{Timeout: time.Hour}}, 1)
 	root, err := pki.NewRoot(pki.Options{CommonName: "Root"})
 	if err != nil {
 		t.Fatal(err)

@@ -46,12 +46,13 @@ func connectAs(m *memoryReactor, p *port, id string) *memoryConn {
 // settleUntil runs the loops, and waits for goroutines, until done.
 func (m *memoryReactor) settleUntil(t *testing.T, done func() bool) {
 	t.Helper()
-	limit := time.After(10 * time.Second)
+	limit := time.After(30 * time.Second)
 	for m.settle(); !done(); m.settle() {
 		select {
 		case <-m.signal:
+		case <-time.After(time.Millisecond): // the end of a goroutine is told nobody
 		case <-limit:
-			t.Fatal("it has not happened in 10 seconds")
+			t.Fatal("it has not happened in 30 seconds")
 		}
 	}
 }

@@ -243,6 +243,7 @@ func TestRecheckOfManyRightsIsPaced(t *testing.T) {
 	for range limit / recheckShare {
 		held = append(held, r.next(p.asked))
 	}
+	r.m.settleUntil(t, func() bool { return r.e.waiting.Load() == 0 })
 	// As many as may connect, though nobody else is answered.
 	for i := range limit {
 		connectAs(r.m, r.p, fmt.Sprint("new", i))

@@ -44,7 +44,7 @@ func (r *recorder) Apply(_ context.Context, listeners []engine.Listener) error {
 // next waits for the next call that is about the given ports.
 func (r *recorder) next(t testing.TB, names ...string) []engine.Listener {
 	t.Helper()
-	timeout := time.After(10 * time.Second)
+	timeout := time.After(30 * time.Second)
 	for {
 		select {
 		case listeners := <-r.calls:

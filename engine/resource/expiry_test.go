@@ -51,9 +51,9 @@ func TestExpiredClientsAreToldIfTheManifestSaysSo(t *testing.T) {
 	t.Parallel() // it waits for most of its time
 	s := newLiveSite(t)
 	const name = "K8S-SAT " // as User Name: the Password is a token
-	told := s.accepted(name+"told", nil, issueTokenFor("told", 12*time.Second))
+	told := s.accepted(name+"told", nil, issueTokenFor("told", 20*time.Second))
 	witness, lost := s.accepted("client1", nil, "password"), s.accepted(name+"lost", nil, issueToken("lost"))
-	silent := s.accepted(name+"silent", nil, issueTokenFor("silent", 3*time.Second))
+	silent := s.accepted(name+"silent", nil, issueTokenFor("silent", 6*time.Second))
 	silent.ExpectClose()
 
 	// That lost is cut says that the change has been taken over.

@@ -322,8 +322,8 @@ func TestClientsAreCutWhenTheCRLOfTheirCABecomesStale(t *testing.T) {
 	s := newLiveSite(t)
 	certs := testCertificates(t)
 	client1 := s.accepted("client1", nil, "password")
-	writeFile(t, s.dir, crlFile, issueCRL(t, 2, time.Now().Add(3*time.Second)))
 	heater := s.accepted("heater", certs.heater, "")
+	writeFile(t, s.dir, crlFile, issueCRL(t, 2, time.Now().Add(5*time.Second)))
 	heater.ExpectDisconnect(codec.NotAuthorized)
 	if n := s.log.count("clients whose certificates this CA issued are refused until a newer one is there"); n != 1 {
 		t.Errorf("%d lines of the log say so, want 1\n%s", n, s.log.text())

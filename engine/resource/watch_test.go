@@ -24,7 +24,7 @@ func told(t *testing.T, w *Watcher) {
 	t.Helper()
 	select {
 	case <-w.Changes():
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("the change was not told")
 	}
 }

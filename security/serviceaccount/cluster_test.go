@@ -193,7 +193,7 @@ func TestAnAPIServerThatComesBackIsAskedAgain(t *testing.T) {
 	began := time.Now()
 	_, err := a.Authenticate(t.Context(), connect(token))
 	expectUnavailable(t, err, "could not be asked", token)
-	if took := time.Since(began); took > 2*requestTimeout {
+	if took := time.Since(began); took > 5*requestTimeout {
 		t.Errorf("it took %v to give a frozen API server up", took)
 	}
 	server.Thaw(t)

@@ -129,12 +129,14 @@ func TestTokensOfUnknownKeysTakeNobodysTurn(t *testing.T) {
 		})
 	}
 	<-asked
+	began := time.Now()
 	for n := range 10 {
 		if _, err := a.Authenticate(t.Context(), connect(s.sign(map[string]any{"n": n}))); err != nil {
 			t.Error(err)
 		}
 	}
-	if n := refused.Load(); n > 0 { // a fetch that is given up ends too
+	// A fetch that is given up ends too.
+	if n := refused.Load(); n > 0 && time.Since(began) < requestTimeout/2 {
 		t.Errorf("%d had to be refused first", n)
 	}
 	close(release)
