@@ -36,6 +36,12 @@ func (a *outboundAliases) apply(q *codec.Publish, topic string) (fresh bool) {
 // forget takes back the alias that apply has just given.
 func (a *outboundAliases) forget(topic string) { delete(a.byTopic, topic) }
 
+// inboundAliases is the Topic Aliases that a Client uses. Few do, so a conn has
+// a pointer and no slice.
+type inboundAliases struct {
+	topics []string // Topic Name by Topic Alias - 1
+}
+
 // inboundTopic resolves the Topic Alias of a PUBLISH. It returns nil after
 // closing the connection.
 func (c *conn) inboundTopic(p *codec.Publish) []byte {
@@ -43,23 +49,27 @@ func (c *conn) inboundTopic(p *codec.Publish) []byte {
 		c.protocolError(codec.TopicAliasInvalid, "Topic Alias above the Topic Alias Maximum") // [MQTT-3.3.2-9]
 		return nil
 	}
-	i := int(p.TopicAlias) - 1
+	a, i := c.aliasesIn, int(p.TopicAlias)-1
 	if len(p.TopicName) > 0 {
-		if i >= len(c.aliasesIn) {
+		if a == nil {
+			a = new(inboundAliases)
+			c.aliasesIn = a
+		}
+		if i >= len(a.topics) {
 			grown := make([]string, p.TopicAlias)
-			copy(grown, c.aliasesIn)
-			c.aliasesIn = grown
+			copy(grown, a.topics)
+			a.topics = grown
 		}
 		// Of a Topic Name that is too long enough is kept to refuse it again.
 		kept := p.TopicName[:min(len(p.TopicName), c.loop.engine.limits.TopicLength+1)]
-		if c.aliasesIn[i] != string(kept) {
-			c.aliasesIn[i] = string(kept)
+		if a.topics[i] != string(kept) {
+			a.topics[i] = string(kept)
 		}
 		return p.TopicName
 	}
-	if i >= len(c.aliasesIn) || c.aliasesIn[i] == "" {
+	if a == nil || i >= len(a.topics) || a.topics[i] == "" {
 		c.protocolError(codec.ProtocolError, "Topic Alias without a mapping") // 3.3.2.3.4
 		return nil
 	}
-	return bytesOf(c.aliasesIn[i])
+	return bytesOf(a.topics[i])
 }

@@ -111,6 +111,10 @@ func checkLoop(t testing.TB, l *loop) {
 		if c.session != nil && (c.session.conn != c || c.state != stateOpen) {
 			t.Errorf("%q: the connection and its Session do not know each other", c.principal.ClientID)
 		}
+		if r := c.rare; c.state == stateOpen && (c.congested && r == nil ||
+			r != nil && !c.congested && !c.waiting && r.deniedAt == 0) {
+			t.Errorf("%q: what is rare is kept for nothing, or is not there: %+v", c.principal.ClientID, r)
+		}
 	}
 	if conns != l.conns.len {
 		t.Errorf("loop %d: %d connections, counted as %d", l.index, conns, l.conns.len)

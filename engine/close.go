@@ -106,10 +106,12 @@ func (c *conn) closeDetail(reason CloseReason, detail string) {
 	}
 	c.state = stateClosing
 	c.reason = reason
-	c.detail = detail
-	if c.cancel != nil {
-		c.cancel()
-		c.cancel = nil
+	if detail != "" {
+		c.needRare().detail = detail
+	}
+	if r := c.rare; r != nil && r.cancel != nil {
+		r.cancel()
+		r.cancel = nil
 	}
 	c.abandonRecheck()
 	if k := c.credential; k != nil && k.renewal.cancel != nil {

@@ -23,19 +23,21 @@ const (
 
 // conn is one Network Connection. It belongs to a loop, and moves to another
 // one at most while it is being admitted, when its Session lives there.
+//
+// There may be a million that say nothing: it is 240 bytes, which is a size of
+// Go's allocator. What few of them need is behind a pointer, and what each
+// packet needs comes first.
 type conn struct {
-	loop *loop
-	tr   transport
-	tls  *tlsstate.Conn // nil on a plain port
-	ws   *webSocket     // nil where the port speaks MQTT itself
-	port *port
-
-	prev, next *conn // of the loop
-
+	loop    *loop
+	tr      transport
 	session *Session // from admission on
+	port    *port
+	policy  *policy // see authorize.go
+	// The topic of the last PUBLISH, its route and whether it was allowed:
+	// most Clients publish to one topic, or to one many times in a row.
+	lastRoute    *route
+	lastReceived int64
 
-	// One byte each, together: a conn is 320 bytes, which is a size of Go's
-	// allocator.
 	state       connState
 	version     codec.Version
 	reason      CloseReason
@@ -45,41 +47,62 @@ type conn struct {
 	congested   bool             // on loop.congested
 	lastAllowed bool             // see lastRoute
 
-	detail string // of the reason, for people
-
-	// Input.
-	carry        *buffer // a packet cut by the end of a read
-	counted      int     // of carry, in Engine.input
-	lastReceived int64
-	keepAlive    time.Duration // 1.5 times what was agreed; 0: none
-	timer        wheel.Timer   // CONNECT or Keep Alive
-	aliasesIn    []string      // Topic Name by Topic Alias - 1
-
-	// Output.
+	carry             *buffer // input: a packet cut by the end of a read
 	out               *buffer // what this turn produced
 	maximumPacketSize uint32  // the Client's; 0: no bound
 	acksUnsent        uint16  // acknowledgements in out, for Receive Maximum
 	sendQuota         uint16  // 4.9 Flow Control
 	receiveMaximum    uint16  // the Client's, capped by Limits.Inflight
+	keepAlive         uint16  // as agreed, in seconds; 0: none
+	counted           uint32  // of carry, in Engine.input; a packet is 256 MiB at most
+	aliasesIn         *inboundAliases
 	aliasesOut        *outboundAliases
-	congestedSince    int64
-	congestedBytes    int // buffered when last looked at
+
+	tls *tlsstate.Conn // nil on a plain port
+	ws  *webSocket     // nil where the port speaks MQTT itself
 
 	// Who it is and what it may do; see authorize.go.
 	principal  *security.Principal // from CONNECT on; replaced, never changed: Grants refer to it
 	credential *credential         // which says who it is; nil if nothing did
-	policy     *policy
 	grant      *security.Grant
 	decisions  *decisions
-	// The topic of the last PUBLISH, its route and whether it was allowed:
-	// most Clients publish to one topic, or to one many times in a row.
-	lastRoute *route
 
-	deniedAt int64 // when a denied PUBLISH was last reported
+	prev, next *conn       // of the loop
+	timer      wheel.Timer // CONNECT or Keep Alive
+	admission  *admission  // from CONNECT to CONNACK
+	rare       *rare
+}
 
-	cancel      context.CancelFunc // of what it waits for
-	admission   *admission         // from CONNECT to CONNACK
-	destination *loop              // where it is about to move
+// rare is what few connections have, or only for a while.
+type rare struct {
+	cancel         context.CancelFunc // of what it waits for
+	deniedAt       int64              // when a denied PUBLISH was last reported
+	congestedSince int64
+	congestedBytes int    // buffered when last looked at
+	detail         string // of the reason to close, for people
+}
+
+// needRare returns what is rare of c, to write to.
+func (c *conn) needRare() *rare {
+	if c.rare == nil {
+		c.rare = new(rare)
+	}
+	return c.rare
+}
+
+// dropRare lets go of what is rare of c if nothing there counts any more.
+func (c *conn) dropRare() {
+	if r := c.rare; r != nil && r.cancel == nil && r.deniedAt == 0 && r.detail == "" && !c.congested {
+		c.rare = nil
+	}
+}
+
+// detail adds to the reason why c was closed, for people.
+func (c *conn) detail() string {
+	if c.rare == nil {
+		return ""
+	}
+	return c.rare.detail
 }
 
 func newConn(p *port, tr transport, t *tlsstate.Conn) *conn {
@@ -139,7 +162,7 @@ func (c *conn) Fire(now int64) {
 		if c.keepAlive == 0 {
 			return
 		}
-		due := c.lastReceived + int64(c.keepAlive)
+		due := c.lastReceived + c.patience()
 		if now < due {
 			l.wheel.Set(&c.timer, due)
 			return
@@ -157,13 +180,16 @@ func (l *loop) neverArrived(c *conn, err error) {
 
 // startKeepAlive begins to watch the Keep Alive, in seconds.
 func (c *conn) startKeepAlive(seconds uint16) {
-	c.keepAlive = time.Duration(seconds) * time.Second * 3 / 2
+	c.keepAlive = seconds
 	if c.keepAlive == 0 {
 		c.loop.wheel.Cancel(&c.timer)
 		return
 	}
-	c.loop.wheel.Set(&c.timer, c.loop.now+int64(c.keepAlive))
+	c.loop.wheel.Set(&c.timer, c.loop.now+c.patience())
 }
+
+// patience is how long nothing may come: one and a half times the Keep Alive.
+func (c *conn) patience() int64 { return int64(c.keepAlive) * int64(time.Second) * 3 / 2 }
 
 // describe says in logs which connection is meant. It works on nil.
 func (c *conn) describe() connInfo {

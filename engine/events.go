@@ -209,7 +209,7 @@ func (e *Engine) closed(c *conn) {
 	if c.port == e.internal || !e.wants(c.reason.level()) {
 		return
 	}
-	e.emit(EventClose, c.describe(), Event{Reason: c.reason, ReasonCode: byte(c.code), Detail: c.detail})
+	e.emit(EventClose, c.describe(), Event{Reason: c.reason, ReasonCode: byte(c.code), Detail: c.detail()})
 }
 
 func (e *Engine) closedEarly(p *port, remote net.Addr, reason CloseReason, detail string) {
@@ -246,8 +246,9 @@ func (e *Engine) reauthenticated(c *conn, code codec.ReasonCode, detail string) 
 // deniedPublish is denied for a PUBLISH, of which one Client can send very
 // many: one event a second and connection says enough.
 func (e *Engine) deniedPublish(c *conn, topic []byte) {
-	if now := c.loop.now; now-c.deniedAt >= int64(time.Second) || c.deniedAt == 0 {
-		c.deniedAt = now
+	r := c.needRare()
+	if now := c.loop.now; now-r.deniedAt >= int64(time.Second) || r.deniedAt == 0 {
+		r.deniedAt = now
 		e.denied(c.describe(), security.ActionPublish, string(topic), "")
 	}
 }

@@ -177,22 +177,29 @@ func (c *conn) claimSession() {
 // moveTo has the connection handed to another loop at the end of the turn: up
 // the stack it is still in use. Until it is there its input waits.
 func (c *conn) moveTo(to *loop) {
-	c.waiting, c.destination = true, to
-	c.loop.leaving = append(c.loop.leaving, c)
+	c.waiting = true
+	c.loop.leaving = append(c.loop.leaving, departure{c, to})
+}
+
+// departure is a connection on its way to another loop.
+type departure struct {
+	conn *conn
+	to   *loop
 }
 
 // dispatchLeaving lets go of the connections that live elsewhere from now on.
 func (l *loop) dispatchLeaving() {
-	for i, c := range l.leaving {
-		l.leaving[i] = nil
+	for i, d := range l.leaving {
+		l.leaving[i] = departure{}
+		c := d.conn
 		if c.state >= stateClosing {
 			continue
 		}
 		l.conns.remove(c)
 		l.wheel.Cancel(&c.timer)
 		l.stats.ConnectionsMoved++
-		c.loop, c.destination = c.destination, nil
-		c.tr.move(c, c.loop)
+		c.loop = d.to
+		c.tr.move(c, d.to)
 	}
 	l.leaving = l.leaving[:0]
 }

@@ -136,11 +136,11 @@ func (c *conn) countInput() {
 	if c.carry != nil && len(c.carry.B) > smallInput {
 		n = len(c.carry.B)
 	}
-	more := n - c.counted
+	more := n - int(c.counted)
 	if more == 0 {
 		return
 	}
-	c.counted = n
+	c.counted = uint32(n)
 	e := c.loop.engine
 	if e.input.Add(int64(more)) > int64(e.limits.InputBytes) && more > 0 {
 		c.disconnectDetail(codec.QuotaExceeded, CloseQuotaExceeded, "no room for more input")

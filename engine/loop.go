@@ -40,10 +40,10 @@ type loop struct {
 	sessions map[string]*Session
 	routes   routeCache
 
-	dirty     []*conn // with output to flush at the end of the turn
-	closing   []*conn // to be reaped at the end of the turn
-	leaving   []*conn // to be moved to another loop at the end of the turn
-	congested []*conn // whose peer takes less than there is
+	dirty     []*conn     // with output to flush at the end of the turn
+	closing   []*conn     // to be reaped at the end of the turn
+	leaving   []departure // to be moved to another loop at the end of the turn
+	congested []*conn     // whose peer takes less than there is
 
 	congestedSpare []*conn // the other of two slices that take turns
 

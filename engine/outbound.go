@@ -148,8 +148,8 @@ func (c *conn) watchCongestion() {
 		c.disconnectSlow()
 	case !c.congested:
 		c.congested = true
-		c.congestedSince = c.loop.now
-		c.congestedBytes = n
+		r := c.needRare()
+		r.congestedSince, r.congestedBytes = c.loop.now, n
 		c.loop.congested = append(c.loop.congested, c)
 		c.loop.stats.ConnectionsCongested++
 	}
@@ -175,17 +175,17 @@ func (l *loop) stillCongested(c *conn) bool {
 		c.congested = false
 		return false
 	}
-	n := c.tr.buffered()
-	if n < c.congestedBytes {
-		c.congestedBytes = n
-		c.congestedSince = l.now
+	n, r := c.tr.buffered(), c.rare
+	if n < r.congestedBytes {
+		r.congestedSince, r.congestedBytes = l.now, n
 	}
 	if n <= l.engine.limits.OutboundSoftBytes/2 {
 		c.congested = false
+		c.dropRare()
 		c.pump()
 		return false
 	}
-	if l.now-c.congestedSince >= int64(l.engine.limits.SlowConsumerTimeout) {
+	if l.now-r.congestedSince >= int64(l.engine.limits.SlowConsumerTimeout) {
 		c.disconnectSlow()
 		c.congested = false
 		return false

@@ -176,7 +176,7 @@ func (c *simClient) explainClose(k *simLink) {
 	default:
 	}
 	if !explained {
-		c.sim.model.fail("%s: the Server closed the connection: %v %s", c.id, reason, k.mc.conn.detail)
+		c.sim.model.fail("%s: the Server closed the connection: %v %s", c.id, reason, k.mc.conn.detail())
 	}
 }
 

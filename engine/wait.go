@@ -15,10 +15,11 @@ var errTooManyWaiting = errors.New("too many Clients wait for authentication")
 // work gets a context that ends when time is up or the connection goes.
 func (c *conn) wait(work func(ctx context.Context) (answer func())) {
 	c.waiting = true
-	if c.ask(&c.cancel, func(ctx context.Context) func() {
+	if c.ask(&c.needRare().cancel, func(ctx context.Context) func() {
 		answer := work(ctx)
 		return func() {
 			c.waiting = false
+			c.dropRare()
 			answer()
 			c.resume()
 		}
