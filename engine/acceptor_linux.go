@@ -155,7 +155,8 @@ func (a *acceptor) accept() {
 // take has the loop with the fewest connections serve one more.
 func (a *acceptor) take(fd int, sa syscall.Sockaddr) {
 	p, to := a.port, a.executor.reactor.fewest()
-	t := &epollTransport{poller: to, fd: int32(fd), peer: addrPort(sa)}
+	t := &epollTransport{poller: to, fd: int32(fd)}
+	t.setPeer(addrPort(sa))
 	if reason, ok := p.admit(); !ok {
 		_ = syscall.Close(fd)
 		p.gone()

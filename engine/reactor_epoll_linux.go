@@ -130,9 +130,9 @@ func (r *epollReactor) enroll(nc net.Conn, p *port, t *tlsstate.Conn) error {
 	to := r.fewest()
 	tr := &epollTransport{poller: to, fd: int32(fd)}
 	if tcp, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
-		tr.peer = tcp.AddrPort()
-	} else {
-		tr.remote = nc.RemoteAddr()
+		tr.setPeer(tcp.AddrPort())
+	} else if far := nc.RemoteAddr(); far != nil {
+		tr.remote = &far
 	}
 	to.post(tr, p, t)
 	return nil

@@ -136,7 +136,7 @@ func TestMovedConnectionTakesItsUnsentOutputAlong(t *testing.T) {
 	from, to := r.pollers[0], r.pollers[1]
 	e.internal.admit()
 	moved := make(chan int, 1)
-	tr := &epollTransport{poller: from, fd: int32(fds[0]), remote: &net.UnixAddr{}}
+	tr := &epollTransport{poller: from, fd: int32(fds[0])}
 	from.post(tr, e.internal, nil)
 	from.loop.postAnswer(func(l *loop) {
 		written := 0
@@ -196,7 +196,7 @@ func TestConnectionsAreSmall(t *testing.T) {
 	if n := unsafe.Sizeof(conn{}); n > 240 {
 		t.Errorf("a conn takes %d bytes", n)
 	}
-	if n := unsafe.Sizeof(epollTransport{}); n > 80 {
+	if n := unsafe.Sizeof(epollTransport{}); n > 64 {
 		t.Errorf("an epollTransport takes %d bytes", n)
 	}
 }

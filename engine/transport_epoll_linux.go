@@ -10,7 +10,8 @@ import (
 )
 
 // epollTransport is a socket in a poller's hands. There is one for each
-// connection, so it is small: what few of them need is behind a pointer.
+// connection, so it is small, 64 bytes, which is a size of Go's allocator: what
+// few of them need is behind a pointer.
 type epollTransport struct {
 	poller *poller
 	conn   *conn
@@ -18,10 +19,22 @@ type epollTransport struct {
 	slot   int32 // in poller.transports
 	unsent *unsent
 
-	// peer is the address of the other end, where that is TCP; remote where it
-	// is not.
-	peer   netip.AddrPort
-	remote net.Addr
+	// The address of the other end: ip and port where that is TCP, which take
+	// less than a netip.AddrPort; remote where it is not, or ip has a zone.
+	remote   *net.Addr
+	ip       [16]byte
+	ipLength uint8
+	port     uint16
+}
+
+// setPeer notes who is at the other end.
+func (t *epollTransport) setPeer(peer netip.AddrPort) {
+	if peer.Addr().Zone() != "" {
+		var far net.Addr = net.TCPAddrFromAddrPort(peer)
+		t.remote = &far
+		return
+	}
+	t.ipLength, t.port = uint8(copy(t.ip[:], peer.Addr().AsSlice())), peer.Port()
 }
 
 // maxPieces is how many pieces one system call takes, which is less than the
@@ -153,9 +166,9 @@ func (t *epollTransport) discard() {
 // remoteAddr makes what is asked for a few times in the life of a connection.
 func (t *epollTransport) remoteAddr() net.Addr {
 	if t.remote != nil {
-		return t.remote
+		return *t.remote
 	}
-	return net.TCPAddrFromAddrPort(t.peer)
+	return &net.TCPAddr{IP: append(net.IP(nil), t.ip[:t.ipLength]...), Port: int(t.port)}
 }
 
 // move takes the socket from one epoll instance to another.
