@@ -45,13 +45,15 @@ type verdict struct {
 func (c *conn) authenticate() {
 	a := c.admission
 	cr := &a.credentials
-	cr.RemoteAddr = c.tr.remoteAddr().String()
-	if c.tls != nil {
-		if peer := c.tls.Peer(); peer != nil {
-			cr.PresentedChain, cr.VerifiedChains = peer.Presented, peer.Chains
+	p := c.port.policy.Load()
+	if p.authenticator != nil {
+		cr.RemoteAddr = c.tr.remoteAddr().String()
+		if c.tls != nil {
+			if peer := c.tls.Peer(); peer != nil {
+				cr.PresentedChain, cr.VerifiedChains = peer.Presented, peer.Chains
+			}
 		}
 	}
-	p := c.port.policy.Load()
 	switch {
 	case p.authenticator == nil:
 		if cr.AuthenticationMethod != "" {
@@ -102,7 +104,9 @@ func (c *conn) judge(p *policy, v verdict) {
 		c.authenticate()
 		return
 	}
-	c.principal = &security.Principal{ClientID: c.principal.ClientID, Username: v.result.Username, Attributes: v.result.Attributes}
+	if who := c.principal; p.authenticator != nil || who.Username != "" || who.Attributes.Len() > 0 {
+		c.principal = &security.Principal{ClientID: who.ClientID, Username: v.result.Username, Attributes: v.result.Attributes}
+	}
 	if v.err != nil && v.denied != 0 {
 		c.refuseAction(v.denied, v.topic, v.err.Error())
 		return

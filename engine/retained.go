@@ -100,6 +100,9 @@ func (s *retainedStore) sweep(now int64) {
 // the Session's backlog.
 func (s *Session) sendRetained(filter string, o topics.Options) {
 	l := s.loop
+	if l.engine.retained.index.Len() == 0 {
+		return // most often, and what follows allocates
+	}
 	r := receiverOf(topics.Entry[*Session]{Subscriber: s, Options: o})
 	limit := l.engine.limits.RetainedBacklog
 	l.engine.retained.index.Match(filter, func(_ string, m *message) bool {
