@@ -99,30 +99,18 @@ func TestOverloadCountsWhatTheBrokerDrops(t *testing.T) {
 // ends each that has brought its Client so many bytes.
 func cutting(t *testing.T, broker string, after int64) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var passing sync.WaitGroup
-	t.Cleanup(passing.Wait)
-	t.Cleanup(func() { l.Close() })
-	passing.Go(func() {
-		for {
-			client, err := l.Accept()
-			if err != nil {
-				return
-			}
-			server, err := net.Dial("tcp", broker)
-			if err != nil {
-				client.Close()
-				continue
-			}
-			end := func() { client.Close(); server.Close() }
-			passing.Go(func() { defer end(); io.Copy(server, client) })
-			passing.Go(func() { defer end(); io.CopyN(client, server, after) })
+	return standIn(t, func(client net.Conn) {
+		server, err := net.Dial("tcp", broker)
+		if err != nil {
+			return
 		}
+		end := func() { client.Close(); server.Close() }
+		var sending sync.WaitGroup
+		defer sending.Wait()
+		sending.Go(func() { defer end(); io.Copy(server, client) })
+		defer end()
+		io.CopyN(client, server, after)
 	})
-	return l.Addr().String()
 }
 
 // Slow Subscribers receive half a megabyte a second each, the others no more

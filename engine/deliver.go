@@ -201,7 +201,11 @@ type frameCache struct {
 
 func (fc *frameCache) reset() {
 	for i := range fc.frames {
-		fc.frames[i].valid = false
+		f := &fc.frames[i]
+		f.valid = false
+		if cap(f.bytes) > maxScratch { // for the properties of one message
+			f.bytes = nil
+		}
 	}
 }
 
@@ -222,9 +226,6 @@ func (fc *frameCache) get(p *publication, v codec.Version, hasID bool, now int64
 	q.HasMessageExpiryInterval = p.hasExpiry
 	if p.hasExpiry {
 		q.MessageExpiryInterval, _ = remaining(p.expiry, p.published, now)
-	}
-	if cap(f.bytes) > maxScratch { // for the properties of one message
-		f.bytes = nil
 	}
 	if len(p.payload) < lendBytes {
 		f.bytes = codec.AppendPublish(f.bytes[:0], v, &q)

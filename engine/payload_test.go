@@ -154,3 +154,18 @@ func TestPayloadsOfAnySizeArriveAsTheyWereSent(t *testing.T) {
 		}
 	})
 }
+
+// Properties may be as large as a packet, and a loop keeps its frames.
+func TestFramesOfOneLargeMessageAreNotKept(t *testing.T) {
+	var fc frameCache
+	large := publication{topic: "a", props: make([]byte, maxScratch+1)}
+	for _, hasID := range []bool{false, true} {
+		fc.get(&large, codec.V5, hasID, 0)
+	}
+	fc.reset()
+	for i, f := range fc.frames {
+		if cap(f.bytes) > maxScratch {
+			t.Errorf("frame %d keeps %d bytes", i, cap(f.bytes))
+		}
+	}
+}

@@ -196,6 +196,9 @@ func TestConnectionsAreSmall(t *testing.T) {
 	if n := unsafe.Sizeof(conn{}); n > 240 {
 		t.Errorf("a conn takes %d bytes", n)
 	}
+	if n := unsafe.Sizeof(Session{}); n > 144 {
+		t.Errorf("a Session takes %d bytes", n)
+	}
 	if n := unsafe.Sizeof(epollTransport{}); n > 64 {
 		t.Errorf("an epollTransport takes %d bytes", n)
 	}
