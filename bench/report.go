@@ -101,7 +101,11 @@ func (r *Result) WriteText(w io.Writer) error {
 	if r.Scenario != Idle {
 		line("generator", "%s", r.cpu(r.Generator))
 	}
-	line("machine", "%s", r.Machine)
+	machine := r.Machine
+	if percent := 100 * r.Stolen; percent >= 0.5 {
+		machine += fmt.Sprintf("; %.0f %% of the time that was wanted of them was stolen: see steal in proc(5)", percent)
+	}
+	line("machine", "%s", machine)
 	return t.Flush()
 }
 

@@ -65,6 +65,10 @@ type Result struct {
 	Samples []Sample `json:"samples,omitempty"`
 
 	Machine string `json:"machine"` // system, architecture and processors
+	// Stolen is the share of the processors' time that was wanted while it was
+	// measured and that a virtual machine did not get, from 0 to 1. Latencies, and
+	// much of everything else, tell something of it and not of the broker.
+	Stolen float64 `json:"stolen,omitempty"`
 }
 
 // StormRound is one time that Clients reconnected.

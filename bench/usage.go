@@ -12,10 +12,26 @@ type usage struct {
 	peak uint64        // and at most
 }
 
-// bothUsages are what the broker's process and this one have used.
+// bothUsages are what the broker's process and this one have used, and the
+// machine's processors have been asked for.
 type bothUsages struct {
-	server *usage // nil: not known
-	self   usage
+	server  *usage // nil: not known
+	self    usage
+	machine machineTime
+}
+
+// machineTime is time of all processors, in ticks.
+type machineTime struct {
+	wanted uint64 // by anything that could run
+	stolen uint64 // of wanted: what the machine below a virtual one gave to others
+}
+
+// stolenSince returns the share of the time that was wanted.
+func (m machineTime) stolenSince(from machineTime) float64 {
+	if m.wanted <= from.wanted {
+		return 0
+	}
+	return float64(m.stolen-from.stolen) / float64(m.wanted-from.wanted)
 }
 
 func usages(pid int) (b bothUsages, err error) {
@@ -26,6 +42,7 @@ func usages(pid int) (b bothUsages, err error) {
 		}
 		b.server = &u
 	}
+	b.machine = readMachineTime()
 	b.self, err = processUsage(os.Getpid())
 	return b, err
 }
@@ -36,5 +53,6 @@ func (r *Result) use(from, to bothUsages) {
 		r.Server = usageBetween(*from.server, *to.server)
 	}
 	r.Generator = usageBetween(from.self, to.self)
+	r.Stolen = to.machine.stolenSince(from.machine)
 	r.divide()
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -227,5 +228,52 @@ func TestRunnerKeepsTheReasonInThePlaceOfNumbers(t *testing.T) {
 	}
 	if len(result.Measured) != 0 {
 		t.Errorf("got numbers: %v", result.Measured)
+	}
+}
+
+// The program in the place of weir bench says what the next line of a file says.
+func TestTurnsThatWereDisturbedAreMadeAgain(t *testing.T) {
+	quiet, loud, louder := `{"operations": 1, "server": {"cpuPerOperation": 1}}`,
+		`{"operations": 2, "server": {"cpuPerOperation": 2}, "stolen": 0.2, "messages": {"lost": 1}}`,
+		`{"operations": 3, "server": {"cpuPerOperation": 3}, "stolen": 0.3}`
+	floor := program(t, Peers[0])
+	for _, row := range []struct {
+		name     string
+		patience time.Duration
+		turns    []string
+		want     uint64 // Operations, which tell the turns apart
+		tries    int
+	}{
+		{"a quiet one stays", time.Hour, []string{quiet}, 1, 1},
+		{"until one is quiet", time.Hour, []string{loud, louder, quiet}, 1, 3},
+		{"the quietest of all tries", time.Hour, []string{louder, louder, loud, louder}, 2, 4},
+		{"without patience", 0, []string{loud}, 2, 1},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			dir := t.TempDir()
+			script := filepath.Join(dir, "weir")
+			text := "#!/bin/sh\nhead -n 1 " + dir + "/turns\nsed -i 1d " + dir + "/turns\n"
+			if err := errors.Join(os.WriteFile(script, []byte(text), 0o755),
+				os.WriteFile(filepath.Join(dir, "turns"), []byte(strings.Join(row.turns, "\n")+"\n"), 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			r := Runner{Weir: script, Programs: map[string]string{"floor": floor}, Dir: dir, Rounds: 1, Patience: row.patience, Log: t.Logf}
+			result, err := r.Run(t.Context(), Rows[0], Peers[:1])
+			if err != nil || result.Failed["floor"] != nil {
+				t.Fatal(err, result.Failed)
+			}
+			measured, disturbed := result.Measured["floor"], result.Disturbed["floor"]
+			if len(measured) != 1 || measured[0].Operations != row.want || len(disturbed) != row.tries-1 {
+				t.Errorf("got %v, after %v", measured, disturbed)
+			}
+			// What is lost is not forgotten with the turn.
+			faults := noFaults
+			if slices.Contains(row.turns, loud) {
+				faults = "1 lost"
+			}
+			if got := result.faultsOf("floor"); got != faults {
+				t.Errorf("faults: %q, want %q", got, faults)
+			}
+		})
 	}
 }

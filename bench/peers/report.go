@@ -83,7 +83,9 @@ can do without; and without a log. They are measured in turns, for %s each time 
 all of them speak. Cells are the median of n = %d, and the range. The floor is a program that forwards bytes and knows no MQTT: what
 the system calls alone cost. %s stands where a broker has no such feature, or where nothing was measured; a ratio in bold type
 misses its aim. GC is the share of garbage collection in all the CPU time that Weir's process took, from its start to its end, as Go's
-runtime counts it, which is rather too much than too little. Faults are messages that were lost, duplicated or reordered, and
+runtime counts it, which is rather too much than too little. Stolen is the share of the processors' time that something wanted and a virtual
+machine did not get: a turn with more than %.0f %% of that was made again up to %d times, as long as there was patience, whatever its outcome; the
+quietest counts. Faults are messages that were lost, duplicated or reordered, and
 whatever else should not have been.
 
 | | |
@@ -92,7 +94,7 @@ whatever else should not have been.
 | Memory | %s |
 | Kernel | %s |
 | Go | %s |
-`, e.Date, e.Commit, int(math.Round(r.Took.Minutes())), r.Duration, r.Warmup, r.Rounds, missing, e.CPU, e.Cores, e.Memory, e.Kernel, e.Go)
+`, e.Date, e.Commit, int(math.Round(r.Took.Minutes())), r.Duration, r.Warmup, r.Rounds, missing, 100*disturbance, mostTries-1, e.CPU, e.Cores, e.Memory, e.Kernel, e.Go)
 	names := make([]string, 0, len(e.Versions))
 	for name := range e.Versions {
 		names = append(names, name)
@@ -121,7 +123,7 @@ func line(b *strings.Builder, cells ...string) {
 func (r *Report) table(b *strings.Builder, results []*Result) {
 	columns := r.columns(results)
 	head := append([]string{"row"}, columns...)
-	head = append(head, "Weir / "+Baseline, "aim", "GC", "faults")
+	head = append(head, "Weir / "+Baseline, "aim", "GC", "stolen", "faults")
 	line(b, head...)
 	line(b, append([]string{"---"}, slices.Repeat([]string{"---:"}, len(head)-1)...)...)
 	for _, result := range results {
@@ -131,7 +133,7 @@ func (r *Report) table(b *strings.Builder, results []*Result) {
 			cells = append(cells, result.spread(peer, kind.value).cell())
 		}
 		ratio, ok := result.spread("weir", kind.value).over(result.spread(Baseline, kind.value))
-		line(b, append(cells, verdict(ratio, ok, result.Row.Aim), aim(result.Row.Aim), result.collecting("weir"), result.faults())...)
+		line(b, append(cells, verdict(ratio, ok, result.Row.Aim), aim(result.Row.Aim), result.collecting("weir"), result.stolen(), result.faults())...)
 	}
 }
 
@@ -163,10 +165,27 @@ func (r *Result) collecting(peer string) string {
 	return fmt.Sprintf("%.1f %%", 100*float64(s.GC)/float64(s.CPU))
 }
 
+// stolen writes the share of the processors' time that was stolen while any of
+// the Peers had their turns.
+func (r *Result) stolen() string {
+	var shares []float64
+	for _, measured := range r.Measured {
+		for i := range measured {
+			shares = append(shares, 100*measured[i].Stolen)
+		}
+	}
+	return percent(spread(shares))
+}
+
+// stolenFrom is stolen for one of them.
+func (r *Result) stolenFrom(peer string) string {
+	return percent(r.spread(peer, func(m *bench.Result) float64 { return 100 * m.Stolen }))
+}
+
 // latencies writes a section with a line for each Peer.
 func (r *Report) latencies(b *strings.Builder, results []*Result) {
-	line(b, "row", "broker", "p50", "p99", "p99.9", "p99 / "+Baseline, "p99.9 / "+Baseline, "GC", "faults")
-	line(b, "---", "---", "---:", "---:", "---:", "---:", "---:", "---:", "---:")
+	line(b, "row", "broker", "p50", "p99", "p99.9", "p99 / "+Baseline, "p99.9 / "+Baseline, "GC", "stolen", "faults")
+	line(b, "---", "---", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:")
 	p50 := func(m *bench.Result) float64 { return milliseconds(m.Latency.P50) }
 	p99 := func(m *bench.Result) float64 { return milliseconds(m.Latency.P99) }
 	p999 := func(m *bench.Result) float64 { return milliseconds(m.Latency.P999) }
@@ -191,7 +210,7 @@ func (r *Report) latencies(b *strings.Builder, results []*Result) {
 			if peer == "weir" {
 				gc = result.collecting(peer)
 			}
-			line(b, append(cells, gc, result.faultsOf(peer))...)
+			line(b, append(cells, gc, result.stolenFrom(peer), result.faultsOf(peer))...)
 		}
 	}
 }
@@ -243,7 +262,7 @@ func (r *Result) faults() string {
 func (r *Result) faultsOf(peer string) string {
 	var messages bench.Messages
 	var failures uint64
-	for _, m := range r.Measured[peer] {
+	for _, m := range slices.Concat(r.Measured[peer], r.Disturbed[peer]) {
 		if m.Messages != nil {
 			messages.Add(m.Messages)
 		}

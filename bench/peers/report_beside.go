@@ -14,15 +14,15 @@ func (r *Report) loops(b *strings.Builder, results []*Result) {
 	for _, peer := range columns {
 		head, rule = append(head, peer, "a second", "GC"), append(rule, "---:", "---:", "---:")
 	}
-	line(b, append(head, "faults")...)
-	line(b, append(rule, "---:")...)
+	line(b, append(head, "stolen", "faults")...)
+	line(b, append(rule, "---:", "---:")...)
 	rate := func(m *bench.Result) float64 { return m.OperationsPerSecond }
 	for _, result := range results {
 		cells := []string{strings.TrimPrefix(result.Row.Name, "loops: ")}
 		for _, peer := range columns {
 			cells = append(cells, result.spread(peer, Loops.value).cell(), result.spread(peer, rate).cell(), result.collecting(peer))
 		}
-		line(b, append(cells, result.faults())...)
+		line(b, append(cells, result.stolen(), result.faults())...)
 	}
 }
 
@@ -42,8 +42,8 @@ func beside(m *bench.Result) []string {
 
 // storms writes the section of Storm, with a line for each Peer.
 func (r *Report) storms(b *strings.Builder, results []*Result) {
-	line(b, "row", "broker", "all back after, s", "RSS before, MiB", "after each storm", "after / before", "p50, ms", "p99", "max", "GC", "faults")
-	line(b, "---", "---", "---:", "---:", "---", "---:", "---:", "---:", "---:", "---:", "---:")
+	line(b, "row", "broker", "all back after, s", "RSS before, MiB", "after each storm", "after / before", "p50, ms", "p99", "max", "GC", "stolen", "faults")
+	line(b, "---", "---", "---:", "---:", "---:", "---", "---:", "---:", "---:", "---:", "---:", "---:")
 	r.each(results, func(result *Result, peer string, m *bench.Result) {
 		var seconds []float64
 		var memory []string
@@ -53,14 +53,14 @@ func (r *Report) storms(b *strings.Builder, results []*Result) {
 		}
 		cells := []string{strings.TrimPrefix(result.Row.Name, "storm: "), peer, spread(seconds).cell(), mebibytes(m.Server.RSSBefore), strings.Join(memory, ", "), share(Storm.value(m))}
 		cells = append(cells, beside(m)...)
-		line(b, append(cells, result.collecting(peer), result.faultsOf(peer))...)
+		line(b, append(cells, result.collecting(peer), result.stolenFrom(peer), result.faultsOf(peer))...)
 	})
 }
 
 // overloads writes the section of Overload, with a line for each Peer.
 func (r *Report) overloads(b *strings.Builder, results []*Result) {
-	line(b, "row", "broker", "RSS before, MiB", "at most", "published", "taken", "dropped", "refused", "closed", "p50, ms", "p99", "max", "GC", "faults")
-	line(b, "---", "---", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:")
+	line(b, "row", "broker", "RSS before, MiB", "at most", "published", "taken", "dropped", "refused", "closed", "p50, ms", "p99", "max", "GC", "stolen", "faults")
+	line(b, "---", "---", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:")
 	r.each(results, func(result *Result, peer string, m *bench.Result) {
 		o := m.Overload
 		dropped := missing
@@ -70,7 +70,7 @@ func (r *Report) overloads(b *strings.Builder, results []*Result) {
 		cells := []string{strings.TrimPrefix(result.Row.Name, "overload: "), peer, mebibytes(m.Server.RSSBefore), mebibytes(m.Server.PeakRSS),
 			fmt.Sprint(o.Published), fmt.Sprint(o.Taken), dropped, fmt.Sprint(o.Refused), fmt.Sprint(o.Closed)}
 		cells = append(cells, beside(m)...)
-		line(b, append(cells, result.collecting(peer), result.faultsOf(peer))...)
+		line(b, append(cells, result.collecting(peer), result.stolenFrom(peer), result.faultsOf(peer))...)
 	})
 }
 

@@ -1,6 +1,7 @@
 package peers
 
 import (
+	"fmt"
 	"strconv"
 
 	"github.com/weirmq/weir/bench"
@@ -24,6 +25,17 @@ func (s Spread) cell() string {
 		return format(s.Median)
 	}
 	return format(s.Median) + " (" + format(s.Min) + "–" + format(s.Max) + ")"
+}
+
+// percent is cell for shares of a hundred.
+func percent(s Spread) string {
+	switch s.Count {
+	case 0:
+		return missing
+	case 1:
+		return fmt.Sprintf("%.0f %%", s.Median)
+	}
+	return fmt.Sprintf("%.0f %% (%.0f–%.0f)", s.Median, s.Min, s.Max)
 }
 
 // over returns the ratio of two medians, and whether there is one.

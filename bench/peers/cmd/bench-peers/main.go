@@ -36,6 +36,7 @@ type options struct {
 	micro            string
 	rounds           int
 	duration, warmup time.Duration
+	patience         time.Duration
 	microTime        time.Duration
 	out              string
 }
@@ -43,7 +44,7 @@ type options struct {
 // usual is what is measured where no flag says otherwise.
 var usual = options{
 	root: "../..", rows: ".", peers: ".", micro: ".",
-	rounds: 5, duration: 2 * time.Second, warmup: 500 * time.Millisecond, microTime: 100 * time.Millisecond,
+	rounds: 5, duration: 2 * time.Second, warmup: 500 * time.Millisecond, patience: 20 * time.Minute, microTime: 100 * time.Millisecond,
 }
 
 // enough is how long the measurements of a document must be.
@@ -58,6 +59,7 @@ func parse() *options {
 	flag.IntVar(&o.rounds, "rounds", o.rounds, "the `number` of times that each broker has its turn")
 	flag.DurationVar(&o.duration, "duration", o.duration, "the `time` of each measurement")
 	flag.DurationVar(&o.warmup, "warmup", o.warmup, "the `time` before each measurement")
+	flag.DurationVar(&o.patience, "patience", o.patience, "the `time` that may go into making turns again in which the processors were others' for too long; 0: none")
 	flag.DurationVar(&o.microTime, "microtime", o.microTime, "the `time` of each run of a microbenchmark")
 	flag.StringVar(&o.out, "o", "", "the `file` to write (default: docs/benchmarks.md for everything, five times or more, for a second or longer, with the usual -warmup and -microtime; standard output for less)")
 	flag.Parse()
@@ -95,7 +97,7 @@ func (o *options) run(ctx context.Context) error {
 	}
 	runner := &peers.Runner{
 		Weir: filepath.Join(root, "bin", "weir"), Programs: programs, Dir: dir,
-		Rounds: o.rounds, Duration: o.duration, Warmup: o.warmup, Log: logf,
+		Rounds: o.rounds, Duration: o.duration, Warmup: o.warmup, Patience: o.patience, Log: logf,
 	}
 	if runner.Keys, err = peers.MakeKeys(ctx, runner.Weir, dir); err != nil {
 		return err
