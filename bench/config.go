@@ -121,7 +121,8 @@ type Config struct {
 	// TopicPrefix is what all Topic Names begin with, "bench" by default.
 	TopicPrefix string
 
-	// Warmup is the time before the measurement, 1 s by default, and Duration
+	// Warmup is the time before the measurement, 1 s by default, with Idle that
+	// before anyone connects, in which a broker's memory is what it was, and Duration
 	// the measurement itself, 5 s by default; with Reconnect the least time from
 	// one storm to the next, 3 s by default, with Overload 60 s. Negative means
 	// none at all. Reconnect and Overload first measure for as long without, but

@@ -13,6 +13,10 @@ func runIdle(ctx context.Context, c Config) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	// What a broker does once when it has started is nothing that a connection adds.
+	if err := pause(ctx, c.Warmup); err != nil {
+		return nil, err
+	}
 	before, err := usages(c.PID)
 	if err != nil {
 		return nil, err

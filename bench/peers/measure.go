@@ -138,7 +138,8 @@ func (r *Runner) quietTurn(ctx context.Context, result *Result, p *Peer, running
 			}
 			result.Disturbed[p.Name] = append(result.Disturbed[p.Name], worse)
 		}
-		if best.Stolen <= disturbance || tries == mostTries || r.Patience <= 0 {
+		// Memory is what it is, and while nothing happens any wakeup is late.
+		if best.Stolen <= disturbance || result.Row.Kind == PerConnection || tries == mostTries || r.Patience <= 0 {
 			return best, nil
 		}
 		r.Log("  %-12s %.0f %% of the time was stolen: once more", p.Name, 100*m.Stolen)
@@ -182,8 +183,8 @@ func (r *Runner) stop(p *Running, result *Result) {
 	result.Spent[p.Peer.Name] = Spent{s.CPU + cpu, s.GC + gc}
 }
 
-// settling is how long Clients must have been silent for at least. A broker may
-// put off what it does to give memory back, as Weir does.
+// settling is how long nobody must have asked for anything before memory is read.
+// A broker may put off what it does to give memory back, as Weir does.
 const settling = 5 * time.Second
 
 // length is how long a row of this kind is measured: those that are measured
@@ -199,13 +200,21 @@ func (r *Runner) length(k Kind) time.Duration {
 	return r.Duration
 }
 
+// warmup is what precedes it.
+func (r *Runner) warmup(k Kind) time.Duration {
+	if k == PerConnection {
+		return max(r.Warmup, settling)
+	}
+	return r.Warmup
+}
+
 // benchArgs returns the arguments of weir bench for one measurement.
 func (r *Runner) benchArgs(row *Row, url string, pid int) []string {
 	args := append([]string{"bench"}, row.Bench...)
 	args = append(args, "--broker", url, "--pid", strconv.Itoa(pid),
-		"--mqtt", "3.1.1", "--duration", r.length(row.Kind).String(), "--json")
+		"--mqtt", "3.1.1", "--warmup", r.warmup(row.Kind).String(), "--duration", r.length(row.Kind).String(), "--json")
 	if row.Kind != PerConnection {
-		args = append(args, "--warmup", r.Warmup.String(), "--quiet")
+		args = append(args, "--quiet")
 	}
 	if row.Kind == Storm {
 		args = append(args, "--storms", strconv.Itoa(r.storms()))
@@ -228,7 +237,7 @@ func (r *Runner) limit(k Kind) time.Duration {
 	if k == Storm {
 		measured *= time.Duration(r.storms()) // the least time that each takes
 	}
-	return r.Warmup + measured + overhead
+	return r.warmup(k) + measured + overhead
 }
 
 // measure runs weir bench once.

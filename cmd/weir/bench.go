@@ -170,9 +170,11 @@ func (b *benching) flags(c *cobra.Command) {
 		f.DurationVar(&d.SessionExpiry, "session-expiry", 0, "the `time` by which Sessions outlive connections (MQTT 3.1.1: any is for ever, until the run ends)")
 		f.StringVar(&d.TopicPrefix, "topic-prefix", defaults.TopicPrefix, "the first `levels` of all Topic Names")
 	}
-	if scenario != bench.Idle {
-		f.DurationVar(&d.Warmup, "warmup", defaults.Warmup, "the `time` before the measurement")
+	warmup := "the `time` before the measurement"
+	if scenario == bench.Idle {
+		warmup = "the `time` before anyone connects, for a broker that has just started"
 	}
+	f.DurationVar(&d.Warmup, "warmup", defaults.Warmup, warmup)
 	duration := "the `time` of the measurement"
 	if scenario == bench.Reconnect {
 		duration = "the `time` from one storm to the next, if all are back"
