@@ -10,6 +10,16 @@ import (
 	"github.com/weirmq/weir/codec"
 )
 
+// eachPlacement runs a test with loops that a goroutine runs together, and with
+// those that have one each, if there are several.
+func eachPlacement(t *testing.T, name string, c runConfig, test func(*testing.T, runConfig)) {
+	c.window = max(c.window, 1)
+	t.Run(name, func(t *testing.T) { test(t, c) })
+	if c.apart = c.loops > 1; c.apart {
+		t.Run(name+", apart", func(t *testing.T) { test(t, c) })
+	}
+}
+
 // TestPublishAllocatesNothing holds a message in the steady state to no
 // allocation at all, from the bytes of its PUBLISH to those of every copy and
 // every acknowledgement.
@@ -49,9 +59,8 @@ func TestPublishAllocatesNothing(t *testing.T) {
 		{"payload of 16 KiB, QoS 1, two loops", runConfig{loops: 2, version: codec.V5, qos: 1, payload: 16 << 10, window: 8}},
 		{"payload of 16 KiB, fan-out to 50", runConfig{loops: 2, version: codec.V5, qos: 0, payload: 16 << 10, receivers: 50}},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			c.run.window = max(c.run.window, 1)
-			r := newEngineRun(t, c.run)
+		eachPlacement(t, c.name, c.run, func(t *testing.T, run runConfig) {
+			r := newEngineRun(t, run)
 			// A Receive Maximum of identifiers and every topic once, so that
 			// what grows with use has grown.
 			for range 300 {
@@ -90,9 +99,9 @@ func TestPublishWithTLSAllocatesReaders(t *testing.T) {
 		{"with a policy, QoS 1, two loops", runConfig{loops: 2, qos: 1, policy: policy}},
 	} {
 		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-			t.Run(c.name+", "+tls.VersionName(version), func(t *testing.T) {
-				c.run.version, c.run.tls, c.run.window = codec.V5, version, max(c.run.window, 1)
-				r := newEngineRun(t, c.run)
+			c.run.version, c.run.tls = codec.V5, version
+			eachPlacement(t, c.name+", "+tls.VersionName(version), c.run, func(t *testing.T, run runConfig) {
+				r := newEngineRun(t, run)
 				for range 300 {
 					r.once(t)
 				}

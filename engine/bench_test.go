@@ -38,6 +38,7 @@ func subscribeClient(t testing.TB, m *memoryReactor, mc *memoryConn, v codec.Ver
 // runConfig is what an engineRun consists of.
 type runConfig struct {
 	loops     int
+	apart     bool // run by a goroutine each
 	version   codec.Version
 	qos       codec.QoS
 	payload   int    // bytes of each message
@@ -65,6 +66,7 @@ func newEngineRun(t testing.TB, c runConfig) *engineRun {
 	t.Helper()
 	c.topics, c.receivers = max(c.topics, 1), max(c.receivers, 1)
 	e, m := newMemoryEngine(t, Options{}, c.loops)
+	m.apart = c.apart
 	p := &port{engine: e, name: "run"}
 	p.policy.Store(newPolicy(&Listener{}))
 	if c.policy != "" {
@@ -159,11 +161,15 @@ func (r *engineRun) appendAnswer(dst []byte, f codec.Frame, packet []byte) []byt
 }
 
 func BenchmarkEngine(b *testing.B) {
-	for _, loops := range []int{1, 2} {
+	for _, loops := range []struct {
+		name  string
+		n     int
+		apart bool
+	}{{"1", 1, false}, {"2-together", 2, false}, {"2-apart", 2, true}} {
 		for _, qos := range []codec.QoS{0, 1, 2} {
 			for _, window := range []int{1, 32} {
-				b.Run(fmt.Sprintf("loops=%d/qos=%d/window=%d/size=64", loops, qos, window), func(b *testing.B) {
-					r := newEngineRun(b, runConfig{loops: loops, version: codec.V5, qos: qos, payload: 64, window: window})
+				b.Run(fmt.Sprintf("loops=%s/qos=%d/window=%d/size=64", loops.name, qos, window), func(b *testing.B) {
+					r := newEngineRun(b, runConfig{loops: loops.n, apart: loops.apart, version: codec.V5, qos: qos, payload: 64, window: window})
 					r.once(b)
 					b.ReportAllocs()
 					for n := 0; n < b.N; n += window {

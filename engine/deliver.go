@@ -8,7 +8,7 @@ import (
 )
 
 // route publishes p: to the receivers of this loop now, to those of others
-// through their mailboxes, and to the store of retained messages.
+// in a visit or through their mailboxes, and to the store of retained messages.
 func (l *loop) route(p *publication) {
 	l.distribute(p, l.routeOf(bytesOf(p.topic)))
 }
@@ -34,9 +34,18 @@ func (l *loop) distribute(p *publication, r *route) {
 	}
 }
 
-// forward sends p to another loop. QoS 0 is dropped when that loop cannot
-// keep up or too much is held; QoS 1 and 2 were refused before (see accepts).
+// forward gives p to Sessions of another loop.
 func (l *loop) forward(p *publication, to *loop, receivers []receiver) {
+	if l.mayVisit(to) {
+		l.visit(to, p, receivers)
+		return
+	}
+	l.mail(p, to, receivers)
+}
+
+// mail sends p to another loop. QoS 0 is dropped when that loop cannot
+// keep up or too much is held; QoS 1 and 2 were refused before (see accepts).
+func (l *loop) mail(p *publication, to *loop, receivers []receiver) {
 	if p.qos == codec.QoS0 && (to.inbox.depth.Load() > maxMailboxMessages || l.full()) {
 		l.dropped(DropLoopBusy, len(receivers))
 		return

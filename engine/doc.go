@@ -25,9 +25,10 @@
 // after another. A Session stays on its loop for as long as it exists; a
 // connection that claims it elsewhere is moved there before its CONNACK.
 //
-// Between loops there is one way, the mailbox: a message for another loop
+// Between loops the way is the mailbox: a message for another loop
 // crosses once, with the list of its receivers, together with whatever else
-// the turn has for that loop. Read by all loops and written seldom are the trie
+// the turn has for that loop. While one goroutine runs both, it gives the message
+// to the other loop's Sessions itself, see visit.go. Read by all loops and written seldom are the trie
 // of Subscriptions, the retained messages, the registry of Client Identifiers
 // and the policy of each listener.
 //
@@ -48,7 +49,8 @@
 //  5. A retained message replaces the one that was stored. See retained.go.
 //  6. Receivers on this loop get it now: encoded once for all that get the
 //     same bytes, with the Packet Identifier of each filled in. See deliver.go.
-//  7. Receivers on other loops get it in one batch for each loop. A group of
+//  7. Receivers on other loops get it in one batch for each loop, or at once
+//     where the same goroutine runs that loop. A group of
 //     a Shared Subscription has one receiver, see shared.go.
 //  8. With QoS 1 and 2 a receiver's Session takes it: in flight while there is
 //     send quota and room, else into the queue. See send.go.

@@ -27,6 +27,7 @@ type memoryReactor struct {
 	// signal is rung by wake, for tests that wait for a goroutine's answer.
 	signal chan struct{}
 	nextTo int // the loop for the next connection
+	apart  bool
 	// wallStep is by how much somebody has set the wall clock.
 	wallStep time.Duration
 }
@@ -103,6 +104,12 @@ func (m *memoryReactor) wake(l *loop) {
 }
 
 func (m *memoryReactor) wakeAt(l *loop, when int64) { m.alarms[l.index] = when }
+
+// together has pairs of loops visit each other, unless told otherwise: the third
+// is alone, if there are three.
+func (m *memoryReactor) together(l, other *loop) bool {
+	return !m.apart && l.index/2 == other.index/2
+}
 
 func (m *memoryReactor) start() error { return nil }
 func (m *memoryReactor) shutdown()    {}

@@ -103,7 +103,7 @@ func (l *loop) passOn(p *publication, from *receiver) (passed bool) {
 	if waiting > 2*maxMailboxMessages {
 		return false
 	}
-	l.forward(p, to, member)
+	l.mail(p, to, member)
 	return true
 }
 

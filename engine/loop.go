@@ -35,6 +35,8 @@ type loop struct {
 	unheard  *batch   // taken from answers
 	outbox   []*batch // by the other loop's index
 	outboxes int      // how many of them are set
+	visited  bool     // since its last turn, see visit
+	hosts    []*loop  // visited while reading, and to be settled with this one
 
 	conns    connList
 	sessions map[string]*Session
@@ -109,7 +111,7 @@ func (l *loop) end() {
 		l.dispatchLeaving()
 	}
 	l.tellHeld()
-	l.inTurn = false
+	l.inTurn, l.visited = false, false
 	if l.drained != nil && l.conns.len == 0 {
 		l.drained()
 		l.drained = nil

@@ -130,6 +130,7 @@ func TestMessageThatExpiresInTheMailboxIsNotDelivered(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			e, m := newMemoryEngine(t, Options{}, 2)
+			m.apart = true
 			p := &port{engine: e, name: "test"}
 			p.policy.Store(newPolicy(&Listener{}))
 			publisher, subscriber := m.dial(p), m.dial(p)

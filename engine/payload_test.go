@@ -107,6 +107,7 @@ func TestPayloadsOfAnySizeArriveAsTheyWereSent(t *testing.T) {
 		buffer := make([]byte, 1<<20)
 		for left := len(publishers); left > 0; {
 			l := e.loops[rng.IntN(len(e.loops))]
+			m.apart = rng.IntN(2) == 0
 			l.begin()
 			for i, mc := range publishers {
 				if mc.conn.loop != l || len(streams[i]) == 0 {

@@ -59,6 +59,12 @@ func (r *epollReactor) wake(l *loop) { r.pollers[l.index].wake() }
 
 func (r *epollReactor) wakeAt(l *loop, when int64) { r.pollers[l.index].alarm = when }
 
+// together relies on an executor that gives some of its loops away having had them
+// taken before it runs those that it keeps, see giveHalf.
+func (r *epollReactor) together(l, other *loop) bool {
+	return r.pollers[l.index].executor.Load() == r.pollers[other.index].executor.Load()
+}
+
 func (r *epollReactor) start() error {
 	for i, l := range r.engine.loops {
 		p, err := newPoller(r, l)

@@ -67,6 +67,8 @@ func (g *gnetReactor) wakeAt(l *loop, when int64) {
 	g.alarms[l.index].Reset(time.Duration(when - g.now()))
 }
 
+func (g *gnetReactor) together(*loop, *loop) bool { return false }
+
 func (g *gnetReactor) start() error {
 	loops := g.engine.loops
 	client, err := gnet.NewClient(&gnetHandler{g},

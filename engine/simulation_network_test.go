@@ -91,6 +91,9 @@ func (n *simNetwork) step() bool {
 			n.readable = append(n.readable, c)
 		}
 	}
+	if n.r.IntN(100) == 0 {
+		n.m.apart = !n.m.apart
+	}
 	engine := n.m.runnable()
 	total := engine + len(n.ready) + len(n.readable)
 	if total == 0 {

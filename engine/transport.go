@@ -44,4 +44,8 @@ type driver interface {
 	// wakeAt has loop.woken called on l at the given time, replacing an
 	// earlier call. Called on l.
 	wakeAt(l *loop, when int64)
+
+	// together reports whether other is run by the same goroutine as l, at least
+	// until the end of l's turn, in which it is called.
+	together(l, other *loop) bool
 }
