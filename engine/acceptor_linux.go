@@ -122,7 +122,7 @@ func (a *acceptor) pauseFor(d time.Duration) {
 func (a *acceptor) accept() {
 	e := a.port.engine
 	n := acceptBatch
-	if slices.ContainsFunc(a.executor.pollers, func(p *poller) bool { return p.crowded }) {
+	if slices.ContainsFunc(a.executor.pollers, (*poller).crowded) {
 		n = 1
 	}
 	for range n {

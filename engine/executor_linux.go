@@ -30,6 +30,7 @@ type executor struct {
 	bell    int // an eventfd
 	pollers []*poller
 	events  []unix.EpollEvent
+	cycles  uint64
 	buffer  []byte // what a connection is read into
 
 	// acceptors is by descriptor, on the first executor only.
@@ -205,6 +206,7 @@ func (x *executor) pending(now int64) bool {
 
 // cycle runs a turn of each loop that has something to do.
 func (x *executor) cycle(events []unix.EpollEvent, now int64) {
+	x.cycles++
 	direct := len(x.reactor.pollers) == 1
 	for i := range events {
 		switch ev := &events[i]; ev.Pad {
@@ -217,19 +219,21 @@ func (x *executor) cycle(events []unix.EpollEvent, now int64) {
 			if p.executor.Load() != x {
 				continue // it was given, and is not taken yet
 			}
-			if n, err := unix.EpollWait(p.epoll, p.events, 0); err == nil {
+			if n, errno := rawEpollPoll(p.epoll, p.events); errno == 0 {
+				p.cycle = x.cycles
 				p.turn(p.events[:n], x.buffer)
 			}
 		}
 	}
 	if direct && len(events) > 0 {
+		x.pollers[0].cycle = x.cycles
 		x.pollers[0].turn(events, x.buffer)
 	}
 	for pass := range passes {
 		quiet := true
 		for _, p := range x.pollers {
-			// What is left of a crowd of answers waits until others were looked at.
-			if !p.idle(now) && (pass == 0 || p.loop.unheard == nil) {
+			// What a turn has left waits until others were looked at.
+			if !p.idle(now) && (!p.backlog() || pass == 0 && p.cycle != x.cycles) {
 				p.turn(nil, x.buffer)
 				quiet = false
 			}

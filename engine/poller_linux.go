@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -19,13 +20,14 @@ type poller struct {
 	loop    *loop
 	epoll   int
 	alarm   int64
-	// newcomers is the slots of those who have sent something, perhaps a CONNECT
-	// packet, and crowded says that there were more of them than were read from.
-	newcomers  []int32
-	crowded    bool
-	lastServed int // which of them had the last turn
-	events     []unix.EpollEvent
-	pieces     []unix.Iovec // scratch of rawWritev
+	// What can be read is reported once. So who has not been read from to the end
+	// is noted, by slot: newcomers are connections without a Session, whose CONNECT
+	// that may be, and more are others that had more than was read at once.
+	newcomers []int32
+	more      []int32
+	cycle     uint64 // of the executor, in which it last had events
+	events    []unix.EpollEvent
+	pieces    []unix.Iovec // scratch of rawWritev
 
 	// transports is by slot, and free the slots that are not taken:
 	// descriptors are shared by all loops, so by descriptor each loop would
@@ -113,7 +115,7 @@ func (p *poller) turn(events []unix.EpollEvent, buffer []byte) {
 		p.serve(a.transport, a.port, nil)
 	}
 	p.arrivals = p.arrivals[:0]
-	p.newcomers = p.newcomers[:0]
+	p.readMore(buffer)
 	for i := range events {
 		if ev := &events[i]; ev.Pad == aboutConnection {
 			p.ready(ev.Fd, ev.Events, buffer)
@@ -127,28 +129,49 @@ func (p *poller) turn(events []unix.EpollEvent, buffer []byte) {
 		l.due()
 	}
 	l.end()
-	p.crowded = len(p.newcomers) > maxNewcomers
 	if len(p.newcomers) > 0 {
 		l.begin()
-		for range min(len(p.newcomers), maxNewcomers) {
-			p.read(p.nextNewcomer(), buffer)
-		}
+		p.readNewcomers(buffer)
 		l.end()
 	}
 }
 
-// nextNewcomer returns the slot of one of those who have sent something. All are
-// reported again, in the same order, so it goes on where it ended the last time:
-// whoever always has something to send, and never a whole CONNECT packet, cannot
-// keep others out.
-func (p *poller) nextNewcomer() int32 {
-	p.lastServed = (p.lastServed + 1) % pollBatch
-	return p.newcomers[p.lastServed%len(p.newcomers)]
+// readMore goes on with those who had more than was read at once.
+func (p *poller) readMore(buffer []byte) {
+	n := min(len(p.more), pollBatch)
+	for i := range n {
+		p.read(p.more[i], buffer) // and notes who still has more
+	}
+	p.more = slices.Delete(p.more, 0, n)
 }
+
+// readNewcomers reads from a few of them, who come last then if they have more.
+func (p *poller) readNewcomers(buffer []byte) {
+	n := min(len(p.newcomers), maxNewcomers)
+	for i := range n {
+		// The connection may have been closed meanwhile, and another one have its
+		// slot.
+		if t := p.transports[p.newcomers[i]]; t != nil && t.queued {
+			t.queued = false
+			p.read(t.slot, buffer)
+		}
+	}
+	p.newcomers = slices.Delete(p.newcomers, 0, n)
+}
+
+// crowded reports whether more newcomers have something to say than one turn
+// listens to.
+func (p *poller) crowded() bool { return len(p.newcomers) > 0 }
 
 // idle reports whether a turn without events would have nothing to do.
 func (p *poller) idle(now int64) bool {
-	return len(p.arrivals) == 0 && !p.rung.Load() && (p.alarm == 0 || now < p.alarm)
+	return len(p.arrivals) == 0 && !p.backlog() && !p.rung.Load() && (p.alarm == 0 || now < p.alarm)
+}
+
+// backlog reports whether a turn has left something for a later one, when others
+// have been looked at.
+func (p *poller) backlog() bool {
+	return len(p.newcomers) > 0 || len(p.more) > 0 || p.loop.unheard != nil
 }
 
 // ready handles a connection that can be read or written.
@@ -163,11 +186,23 @@ func (p *poller) ready(slot int32, events uint32, buffer []byte) {
 	if events&^unix.EPOLLOUT == 0 {
 		return
 	}
+	t.ended = t.ended || events&^(unix.EPOLLOUT|unix.EPOLLIN) != 0
 	if t.conn.state == stateConnecting {
-		p.newcomers = append(p.newcomers, slot)
+		p.later(t)
 		return
 	}
 	p.read(slot, buffer)
+}
+
+// later has a connection read from in a later turn.
+func (p *poller) later(t *epollTransport) {
+	switch {
+	case t.conn.state != stateConnecting:
+		p.more = append(p.more, t.slot)
+	case !t.queued:
+		t.queued = true
+		p.newcomers = append(p.newcomers, t.slot)
+	}
 }
 
 // read reads from a connection once, and handles that. The connection may have
@@ -186,6 +221,11 @@ func (p *poller) read(slot int32, buffer []byte) {
 		p.loop.lost(t.conn)
 	default:
 		p.loop.receive(t.conn, buffer[:n])
+		// If the buffer was not filled nothing was left, and what comes is reported:
+		// see epoll(7). The end has been already.
+		if (n == len(buffer) || t.ended) && t.fd >= 0 {
+			p.later(t)
+		}
 	}
 }
 
@@ -246,11 +286,8 @@ func (p *poller) add(t *epollTransport) error {
 		p.transports = append(p.transports, nil)
 	}
 	p.transports[t.slot] = t
-	events := uint32(unix.EPOLLIN)
-	if t.unsent != nil {
-		events |= unix.EPOLLOUT
-	}
-	err := t.control(unix.EPOLL_CTL_ADD, events)
+	t.queued = false
+	err := t.watch(unix.EPOLL_CTL_ADD)
 	if err != nil {
 		p.remove(t)
 	}

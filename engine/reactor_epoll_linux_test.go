@@ -290,22 +290,124 @@ func TestConnectionThatArrivesAfterItsPortHasGoneIsClosed(t *testing.T) {
 	}
 }
 
-// Connections that always have something to send, and never a whole CONNECT
-// packet, do not keep Clients out: those who are reported turn after turn have
-// theirs.
+// Those who have something to say before they are Clients are heard in the order
+// that they came, a few in each turn, and who goes on talking comes last.
 func TestNewcomersTakeTurns(t *testing.T) {
-	for _, n := range []int{1, maxNewcomers, maxNewcomers + 1, 10, pollBatch - 1, pollBatch} {
-		p := poller{}
-		for slot := range n {
-			p.newcomers = append(p.newcomers, int32(slot))
+	e, r := startEpoll(t, Options{Loops: 1, Listeners: []Listener{{Name: "p", Address: "127.0.0.1:0"}}})
+	const talkers = 3*maxNewcomers + 1
+	var peers []net.Conn
+	for range talkers {
+		nc, err := net.Dial("tcp", e.Addr("p").String())
+		if err != nil {
+			t.Fatal(err)
 		}
-		served := make(map[int32]bool)
-		for range n + pollBatch {
-			served[p.nextNewcomer()] = true
+		defer nc.Close()
+		peers = append(peers, nc)
+	}
+	onLoop := func(do func(p *poller)) {
+		done := make(chan struct{})
+		e.loops[0].post(func(*loop) { do(r.pollers[0]); close(done) })
+		<-done
+	}
+	for here := 0; here < talkers; {
+		onLoop(func(p *poller) { here = int(p.connections.Load()) - len(p.arrivals) })
+	}
+	onLoop(func(p *poller) {
+		said := make([]byte, 1) // of a CONNECT packet
+		said[0] = byte(codec.TypeConnect) << 4
+		for _, nc := range peers {
+			if _, err := nc.Write(said); err != nil {
+				t.Error(err)
+			}
 		}
-		if len(served) != n {
-			t.Errorf("%d of %d had a turn", len(served), n)
+		buffer := make([]byte, 16)
+		var heard []int32
+		for turn := 0; len(heard) < talkers; turn++ {
+			n, errno := rawEpollPoll(p.epoll, p.events)
+			if errno != 0 || turn == 2*talkers {
+				t.Error("not all are heard", errno)
+				return
+			}
+			for i := range n {
+				if ev := &p.events[i]; ev.Pad == aboutConnection {
+					p.ready(ev.Fd, ev.Events, buffer)
+				}
+			}
+			before := slices.Clone(p.newcomers)
+			p.readNewcomers(buffer)
+			now := before[:len(before)-len(p.newcomers)]
+			if len(now) > maxNewcomers {
+				t.Errorf("%d are heard in one turn", len(now))
+			}
+			heard = append(heard, now...)
+			if turn > 0 {
+				continue
+			}
+			// The first one goes on, and is not heard before the others.
+			if _, err := peers[0].Write(make([]byte, 1)); err != nil {
+				t.Error(err)
+			}
 		}
+		slices.Sort(heard)
+		if n := len(slices.Compact(heard)); n != talkers {
+			t.Errorf("%d of %d are heard in the first turns", n, talkers)
+		}
+	})
+}
+
+// The end of a connection is reported once, together with what was sent before.
+func TestClientThatSendsAndLeavesAtOnceIsHeardAndGone(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		payload int
+		leave   func(*net.TCPConn) error
+	}{
+		{"closes", 10, (*net.TCPConn).Close},
+		{"closes after more than one read", readBytes + readBytes/2, (*net.TCPConn).Close},
+		{"closes after exactly one read", -1, (*net.TCPConn).Close},
+		{"only sends no more", 10, (*net.TCPConn).CloseWrite},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			e, r := startEpoll(t, Options{Loops: 1, Listeners: []Listener{{Name: "p", Address: "127.0.0.1:0"}}})
+			got := make(chan int, 1)
+			if _, err := e.Subscribe(t.Context(), "a", SubscribeOptions{}, func(m *Message) { got <- len(m.Payload) }); err != nil {
+				t.Fatal(err)
+			}
+			connect := codec.AppendConnect(nil, &codec.Connect{Version: codec.V5, ClientID: []byte("x"), CleanStart: true})
+			packets := func(payload int) []byte {
+				return codec.AppendPublish(slices.Clone(connect), codec.V5, &codec.Publish{TopicName: []byte("a"), Payload: make([]byte, payload)})
+			}
+			payload := row.payload
+			if payload < 0 {
+				payload = readBytes - len(packets(readBytes)) + readBytes
+			}
+			nc, err := net.Dial("tcp", e.Addr("p").String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer nc.Close()
+			// All is there before the loop looks, and before it answers: whoever closes
+			// with an answer unread takes back what is on its way.
+			held, sent := make(chan struct{}), make(chan struct{})
+			e.loops[0].post(func(*loop) { close(held); <-sent })
+			<-held
+			text := packets(payload)
+			tcp := nc.(*net.TCPConn)
+			err = tcp.SetWriteBuffer(1 << 20)
+			if err == nil {
+				_, err = nc.Write(text)
+			}
+			if err := errors.Join(err, row.leave(tcp)); err != nil {
+				t.Error(err)
+			}
+			close(sent)
+			if n := <-got; n != payload {
+				t.Errorf("%d bytes arrive, want %d", n, payload)
+			}
+			for r.pollers[0].connections.Load() > 0 {
+				runtime.Gosched()
+			}
+		})
 	}
 }
 
