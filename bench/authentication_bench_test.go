@@ -4,6 +4,7 @@ package bench_test
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -25,15 +26,18 @@ const (
 // rate, on a port without authentication, from when they were to be sent: alone
 // (idle), and while two thousand Clients at once want to be authenticated, on the
 // same loops, by a server that is slow or does not answer. Those that are refused
-// come again every second. Beside p50 and p99 it tells the p99 of the worst
-// second, and how many of the Clients were connected at the end; server=none
-// tells what the crowd costs that waits for nobody.
+// come again every second. Each figure is about the seconds of a phase, the one in
+// which all of them come among them: the median and the worst of their 99th
+// percentiles, and the median of their medians. It tells too how many of the
+// Clients were connected at the end; server=none is what the crowd costs that
+// waits for nobody.
 //
 // The broker is a process of its own, as are the crowd and the server, which are
 // elsewhere. The machine is the same, though, and two thousand Clients keep it
 // busy: what that alone does to the traffic is told by "beside", when they
-// connect to another broker. The figures are the best of all rounds, which
-// -benchtime=5x makes five: what else the machine does only ever adds to them.
+// connect to another broker. Seconds in which other machines had more than a
+// twentieth of the processors' time do not count; how many do is told too, and
+// -benchtime=5x makes them five times as many.
 func BenchmarkTrafficWhileClientsConnect(b *testing.B) {
 	storm := []phase{{"storm", ""}}
 	for _, row := range []struct {
@@ -64,22 +68,20 @@ func BenchmarkTrafficWhileClientsConnect(b *testing.B) {
 				Scenario: bench.Latency, Broker: "mqtt://" + doors.Traffic, QoS: codec.QoS1,
 				Rate: 2000, Duration: row.length,
 			}
-			best := make(figures)
+			quiet := make(figures)
 			for b.Loop() {
 				idle := traffic
 				idle.Duration = 4 * time.Second
-				best.measure(b, idle, "idle")
+				quiet.measure(b, idle, "idle", 0)
 				for _, p := range row.phases {
 					if p.begin != "" {
 						server.tell(p.begin, nil)
 					}
-					best.withCrowd(b, traffic, p.name+"-beside", others.Storm)
-					best.withCrowd(b, traffic, p.name, doors.Storm)
+					quiet.withCrowd(b, traffic, p.name+"-beside", others.Storm)
+					quiet.withCrowd(b, traffic, p.name, doors.Storm)
 				}
 			}
-			for name, value := range best {
-				b.ReportMetric(value, name)
-			}
+			quiet.report(b)
 		})
 	}
 }
@@ -88,15 +90,25 @@ func BenchmarkTrafficWhileClientsConnect(b *testing.B) {
 // at its beginning.
 type phase struct{ name, begin string }
 
-// figures are what is reported, by name.
-type figures map[string]float64
+// figures are what was measured, by the name of the phase.
+type figures map[string]*figure
+
+type figure struct {
+	p50, p99  []float64 // of each second that counts, in microseconds
+	seconds   int       // all of them
+	connected []float64 // at the end of each round; none without a crowd
+}
+
+// disturbance is the share of the processors' time that may be stolen in a second
+// that counts.
+const disturbance = 0.05
 
 // withCrowd is measure while a crowd comes to an address, and notes how many of
 // them were there at the end.
 func (f figures) withCrowd(b *testing.B, traffic bench.Config, name, address string) {
 	b.Helper()
 	c := startRole(b, roleCrowd, address, true)
-	// It comes when the measurement has begun. Who measures does not wait for it.
+	// It comes when the first second is over. Who measures does not wait for it.
 	begun, come := context.WithCancel(b.Context())
 	traffic.Progress = func(bench.Sample) { come() }
 	var coming sync.WaitGroup
@@ -104,17 +116,16 @@ func (f figures) withCrowd(b *testing.B, traffic bench.Config, name, address str
 		<-begun.Done()
 		c.tell("come", nil)
 	})
-	f.measure(b, traffic, name)
+	f.measure(b, traffic, name, 1)
 	coming.Wait()
 	var connected float64
 	c.tell("count", &connected)
 	c.leave()
-	f[name+"-connected"] = connected
+	f[name].connected = append(f[name].connected, connected)
 }
 
-// measure notes what became of the messages of one run, where it is less than
-// before.
-func (f figures) measure(b *testing.B, c bench.Config, name string) {
+// measure notes what became of the messages of one run, but of its first seconds.
+func (f figures) measure(b *testing.B, c bench.Config, name string, first int) {
 	b.Helper()
 	c.TopicPrefix = name
 	r, err := bench.Run(b.Context(), c)
@@ -124,14 +135,28 @@ func (f figures) measure(b *testing.B, c bench.Config, name string) {
 	if !r.Messages.Perfect() {
 		b.Errorf("%s: %v", name, r.Messages)
 	}
-	worst := time.Duration(0)
-	for _, s := range r.Samples {
-		worst = max(worst, s.P99)
+	if f[name] == nil {
+		f[name] = new(figure)
 	}
-	for what, d := range map[string]time.Duration{"p50": r.Latency.P50, "p99": r.Latency.P99, "p99-worst-second": worst} {
-		key := name + "-" + what + "-us"
-		if us := float64(d.Microseconds()); f[key] == 0 || us < f[key] {
-			f[key] = us
+	at := f[name]
+	for _, s := range r.Samples[first:] {
+		at.seconds++
+		if s.Stolen <= disturbance {
+			at.p50 = append(at.p50, float64(s.P50.Microseconds()))
+			at.p99 = append(at.p99, float64(s.P99.Microseconds()))
+		}
+	}
+}
+
+func (f figures) report(b *testing.B) {
+	for name, at := range f {
+		p50, p99 := bench.SpreadOf(at.p50), bench.SpreadOf(at.p99)
+		b.ReportMetric(p50.Median, name+"-p50-us")
+		b.ReportMetric(p99.Median, name+"-p99-us")
+		b.ReportMetric(p99.Max, name+"-worst-p99-us")
+		b.ReportMetric(float64(p99.Count), fmt.Sprintf("%s-seconds-of-%d", name, at.seconds))
+		if at.connected != nil {
+			b.ReportMetric(bench.SpreadOf(at.connected).Median, name+"-connected")
 		}
 	}
 }

@@ -69,6 +69,8 @@ type Result struct {
 	// measured and that a virtual machine did not get, from 0 to 1. Latencies, and
 	// much of everything else, tell something of it and not of the broker.
 	Stolen float64 `json:"stolen,omitempty"`
+
+	sampled machineTime // when the last of Samples ended
 }
 
 // StormRound is one time that Clients reconnected.
@@ -230,12 +232,15 @@ type Sample struct {
 	P50        time.Duration `json:"p50"`
 	P99        time.Duration `json:"p99"`
 	Max        time.Duration `json:"max"`
+	// Stolen is as in Result.
+	Stolen float64 `json:"stolen,omitempty"`
 }
 
 func newResult(c *Config) *Result {
 	r := &Result{
 		Scenario: c.Scenario, Broker: c.Broker, Version: c.Version.String(), QoS: int(c.QoS),
 		Machine: fmt.Sprintf("%s/%s, %d processors", runtime.GOOS, runtime.GOARCH, runtime.NumCPU()),
+		sampled: readMachineTime(),
 	}
 	switch c.Scenario {
 	case Storm:
@@ -256,6 +261,8 @@ func newResult(c *Config) *Result {
 // add appends a Sample of h, which it moves to total, and tells Progress.
 func (r *Result) add(c *Config, s Sample, h, total *Histogram) {
 	s.P50, s.P99, s.Max = h.Quantile(0.5), h.Quantile(0.99), h.Max()
+	now := readMachineTime()
+	s.Stolen, r.sampled = now.stolenSince(r.sampled), now
 	total.Merge(h)
 	h.Reset()
 	r.Samples = append(r.Samples, s)
