@@ -164,7 +164,7 @@ func (r *Runner) turn(ctx context.Context, result *Result, p *Peer, running map[
 		running[p.Name] = process
 	}
 	m, err = r.measure(ctx, row, process)
-	if err != nil || row.Kind == PerConnection {
+	if err != nil || row.Kind.ofMemory() {
 		delete(running, p.Name)
 		r.stop(process, result)
 	}
@@ -185,7 +185,7 @@ func (r *Runner) stop(p *Running, result *Result) {
 
 // settling is how long nobody must have asked for anything before memory is read.
 // A broker may put off what it does to give memory back, as Weir does.
-const settling = 5 * time.Second
+const settling = 3 * time.Second
 
 // length is how long a row of this kind is measured: those that are measured
 // once for longer than the others in all rounds together, because what fills
@@ -194,7 +194,7 @@ func (r *Runner) length(k Kind) time.Duration {
 	switch k {
 	case Overload:
 		return 6 * time.Duration(r.Rounds) * r.Duration
-	case PerConnection:
+	case PerConnection, Storm: // one, of many
 		return max(r.Duration, settling)
 	}
 	return r.Duration

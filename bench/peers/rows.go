@@ -32,6 +32,9 @@ const (
 // the more there are.
 func (k Kind) once() bool { return k == Storm || k == Overload }
 
+// ofMemory reports whether a Peer must be started afresh for each measurement.
+func (k Kind) ofMemory() bool { return k == PerConnection || k.once() }
+
 // Row is one line of the table.
 type Row struct {
 	Name string
