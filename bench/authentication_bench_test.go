@@ -151,9 +151,11 @@ func (f figures) measure(b *testing.B, c bench.Config, name string, first int) {
 func (f figures) report(b *testing.B) {
 	for name, at := range f {
 		p50, p99 := bench.SpreadOf(at.p50), bench.SpreadOf(at.p99)
-		b.ReportMetric(p50.Median, name+"-p50-us")
-		b.ReportMetric(p99.Median, name+"-p99-us")
-		b.ReportMetric(p99.Max, name+"-worst-p99-us")
+		if p99.Count > 0 {
+			b.ReportMetric(p50.Median, name+"-p50-us")
+			b.ReportMetric(p99.Median, name+"-p99-us")
+			b.ReportMetric(p99.Max, name+"-worst-p99-us")
+		}
 		b.ReportMetric(float64(p99.Count), fmt.Sprintf("%s-seconds-of-%d", name, at.seconds))
 		if at.connected != nil {
 			b.ReportMetric(bench.SpreadOf(at.connected).Median, name+"-connected")
