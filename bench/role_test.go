@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"testing"
 )
 
@@ -31,6 +32,7 @@ const (
 	roleBroker = "broker"
 	roleCrowd  = "crowd"
 	roleServer = "server"
+	roleFiller = "filler"
 )
 
 // roles take their argument and return who answers lines.
@@ -38,6 +40,7 @@ var roles = map[string]func(argument []byte) (answer func(line string) (any, err
 	roleBroker: beBroker,
 	roleCrowd:  beCrowd,
 	roleServer: beServer,
+	roleFiller: beFiller,
 }
 
 func TestMain(m *testing.M) {
@@ -127,4 +130,17 @@ func (r *role) leave() {
 	if err := r.process.Wait(); err != nil {
 		r.b.Errorf("the %s: %v", r.name, err)
 	}
+}
+
+// beFiller uses up what processor time is left. A virtual machine whose processors
+// have nothing to do gives them to others, and gets them back when the machine
+// below comes round to it: that took milliseconds, of messages that come one by one.
+func beFiller([]byte) (func(string) (any, error), error) {
+	for range runtime.GOMAXPROCS(0) {
+		go func() {
+			for {
+			}
+		}()
+	}
+	return func(string) (any, error) { return nil, nil }, nil
 }
