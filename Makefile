@@ -6,7 +6,7 @@ BENCH     ?= .
 BENCHTIME ?= 1s
 SOAK      ?= 1h
 
-# What bench-peers measures and how often. As they are here it takes about 40
+# What bench-peers measures and how often. As they are here it takes about 45
 # minutes on two cores that nobody else uses, with DURATION=1s about 30, and
 # writes docs/benchmarks.md; anything less is printed. ROUNDS=1 DURATION=1s takes
 # seven minutes. The storm has twice ROUNDS rounds, and the overload takes six
