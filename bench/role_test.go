@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"sync/atomic"
 	"testing"
 )
 
@@ -136,9 +137,11 @@ func (r *role) leave() {
 // have nothing to do gives them to others, and gets them back when the machine
 // below comes round to it: that took milliseconds, of messages that come one by one.
 func beFiller([]byte) (func(string) (any, error), error) {
+	var turns atomic.Uint64
 	for range runtime.GOMAXPROCS(0) {
 		go func() {
 			for {
+				turns.Add(1)
 			}
 		}()
 	}
