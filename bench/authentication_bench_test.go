@@ -100,9 +100,9 @@ type figure struct {
 	connected []float64 // at the end of each round; none without a crowd
 }
 
-// disturbance is the share of the processors' time that may be stolen in a second
+// mostStolen is the share of the processors' time that may be stolen in a second
 // that counts.
-const disturbance = 0.01
+const mostStolen = 0.01
 
 // withCrowd is measure while a crowd comes to an address, and notes how many of
 // them were there at the end.
@@ -142,7 +142,7 @@ func (f figures) measure(b *testing.B, c bench.Config, name string, first int) {
 	at := f[name]
 	for _, s := range r.Samples[first:] {
 		at.seconds++
-		if s.Stolen <= disturbance {
+		if s.Stolen <= mostStolen {
 			at.p50 = append(at.p50, float64(s.P50.Microseconds()))
 			at.p99 = append(at.p99, float64(s.P99.Microseconds()))
 		}

@@ -80,7 +80,7 @@ var Measures = []Measure{
 	{"p50", "us", latencyMeasure(func(l *LatencySummary) float64 { return microseconds(l.P50) })},
 	{"p99", "us", latencyMeasure(func(l *LatencySummary) float64 { return microseconds(l.P99) })},
 	{"p99.9", "us", latencyMeasure(func(l *LatencySummary) float64 { return microseconds(l.P999) })},
-	{"time stolen", "%", func(r *Result) (float64, bool) { return 100 * r.Stolen, r.Stolen > 0 }},
+	{"time stolen", "%", func(r *Result) (float64, bool) { return 100 * r.Stolen, true }},
 	{"peak RSS", "MiB", func(r *Result) (float64, bool) {
 		if r.Server == nil {
 			return 0, false

@@ -37,5 +37,3 @@ func socketEnded(int) bool { return true }
 func duplicateSocket(int) (int, error) { return 0, errPlatform }
 
 func processUsage(int) (usage, error) { return usage{}, errPlatform }
-
-func readMachineTime() machineTime { return machineTime{} }

@@ -201,7 +201,7 @@ func (c *Comparison) rows() [][]string {
 		base := c.Spread(c.Baseline, m)
 		for _, peer := range c.Peers {
 			s := c.Spread(peer, m)
-			if s.Count == 0 {
+			if s.Count == 0 || s.Max == 0 {
 				continue
 			}
 			ratio := ""

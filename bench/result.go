@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/weirmq/weir/internal/procstat"
 )
 
 // Result is what a run has measured. Durations are in nanoseconds unless a
@@ -70,7 +72,7 @@ type Result struct {
 	// much of everything else, tell something of it and not of the broker.
 	Stolen float64 `json:"stolen,omitempty"`
 
-	sampled machineTime // when the last of Samples ended
+	sampled procstat.Times // when the last of Samples ended
 }
 
 // StormRound is one time that Clients reconnected.
@@ -240,7 +242,7 @@ func newResult(c *Config) *Result {
 	r := &Result{
 		Scenario: c.Scenario, Broker: c.Broker, Version: c.Version.String(), QoS: int(c.QoS),
 		Machine: fmt.Sprintf("%s/%s, %d processors", runtime.GOOS, runtime.GOARCH, runtime.NumCPU()),
-		sampled: readMachineTime(),
+		sampled: procstat.Read(),
 	}
 	switch c.Scenario {
 	case Storm:
@@ -261,8 +263,8 @@ func newResult(c *Config) *Result {
 // add appends a Sample of h, which it moves to total, and tells Progress.
 func (r *Result) add(c *Config, s Sample, h, total *Histogram) {
 	s.P50, s.P99, s.Max = h.Quantile(0.5), h.Quantile(0.99), h.Max()
-	now := readMachineTime()
-	s.Stolen, r.sampled = now.stolenSince(r.sampled), now
+	now := procstat.Read()
+	s.Stolen, r.sampled = stolenBetween(r.sampled, now), now
 	total.Merge(h)
 	h.Reset()
 	r.Samples = append(r.Samples, s)

@@ -3,6 +3,8 @@ package bench
 import (
 	"os"
 	"time"
+
+	"github.com/weirmq/weir/internal/procstat"
 )
 
 // usage is what a process has used since it started.
@@ -17,21 +19,18 @@ type usage struct {
 type bothUsages struct {
 	server  *usage // nil: not known
 	self    usage
-	machine machineTime
+	machine procstat.Times
 }
 
-// machineTime is time of all processors, in ticks.
-type machineTime struct {
-	wanted uint64 // by anything that could run
-	stolen uint64 // of wanted: what the machine below a virtual one gave to others
-}
-
-// stolenSince returns the share of the time that was wanted.
-func (m machineTime) stolenSince(from machineTime) float64 {
-	if m.wanted <= from.wanted {
+// stolenBetween returns the share of the processors' time that a virtual machine
+// did not get, of what it wanted.
+func stolenBetween(from, to procstat.Times) float64 {
+	stolen := to.Stolen - from.Stolen
+	wanted := to.Busy - from.Busy + stolen
+	if wanted == 0 {
 		return 0
 	}
-	return float64(m.stolen-from.stolen) / float64(m.wanted-from.wanted)
+	return float64(stolen) / float64(wanted)
 }
 
 func usages(pid int) (b bothUsages, err error) {
@@ -42,7 +41,7 @@ func usages(pid int) (b bothUsages, err error) {
 		}
 		b.server = &u
 	}
-	b.machine = readMachineTime()
+	b.machine = procstat.Read()
 	b.self, err = processUsage(os.Getpid())
 	return b, err
 }
@@ -53,6 +52,6 @@ func (r *Result) use(from, to bothUsages) {
 		r.Server = usageBetween(*from.server, *to.server)
 	}
 	r.Generator = usageBetween(from.self, to.self)
-	r.Stolen = to.machine.stolenSince(from.machine)
+	r.Stolen = stolenBetween(from.machine, to.machine)
 	r.divide()
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 	"unsafe"
@@ -28,32 +27,6 @@ func processUsage(pid int) (u usage, err error) {
 	}
 	u.rss, u.peak = statusBytes(status, "VmRSS:"), statusBytes(status, "VmHWM:")
 	return u, nil
-}
-
-// readMachineTime reads the first line of /proc/stat, for which see proc(5): user,
-// nice, system, idle, iowait, irq, softirq and steal, which is all 0 where nothing
-// is known.
-func readMachineTime() (m machineTime) {
-	stat, err := os.ReadFile("/proc/stat")
-	if err != nil {
-		return m
-	}
-	line, _, _ := bytes.Cut(stat, []byte("\n"))
-	fields := strings.Fields(string(line))
-	if len(fields) <= 8 || fields[0] != "cpu" {
-		return m
-	}
-	for i, field := range fields[1:9] {
-		ticks, err := strconv.ParseUint(field, 10, 64)
-		if err != nil {
-			return machineTime{}
-		}
-		if i != 3 && i != 4 { // idle, and iowait, which is idle as well
-			m.wanted += ticks
-		}
-		m.stolen = ticks // the last one's
-	}
-	return m
 }
 
 // cpuClockSched is the kind of process clock that counts nanoseconds.

@@ -27,10 +27,10 @@
 //
 // Between loops the way is the mailbox: a message for another loop
 // crosses once, with the list of its receivers, together with whatever else
-// the turn has for that loop. While one goroutine runs both, it gives the message
-// to the other loop's Sessions itself, see visit.go. Read by all loops and written seldom are the trie
-// of Subscriptions, the retained messages, the registry of Client Identifiers
-// and the policy of each listener.
+// the turn has for that loop. While one goroutine runs both, it gives the
+// message to the other loop's Sessions itself, see visit.go. Read by all loops
+// and written seldom are the trie of Subscriptions, the retained messages, the
+// registry of Client Identifiers and the policy of each listener.
 //
 // What waits for somebody runs on a goroutine and comes back as a task of the
 // loop: TLS handshakes, authenticators and authorizers that are not immediate,

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weirmq/weir/internal/procstat"
 )
 
 // executor is a goroutine that runs loops. There could be one for each, and
@@ -30,7 +32,7 @@ type executor struct {
 	bell    int // an eventfd
 	pollers []*poller
 	events  []unix.EpollEvent
-	cycles  uint64
+	cycles  uint64 // that there were
 	buffer  []byte // what a connection is read into
 
 	// acceptors is by descriptor, on the first executor only.
@@ -325,7 +327,7 @@ func (x *executor) place(busy float64) move {
 		if x.hot > hotWindows {
 			x.hot = 0
 			// With no processor to spare another thread only gets in the way.
-			if idle := time.Duration(x.reactor.idle()-x.idleTicks) * tick; int64(idle) >= (now-x.hotSince)/2 {
+			if idle := time.Duration(x.reactor.idle()-x.idleTicks) * procstat.Tick; int64(idle) >= (now-x.hotSince)/2 {
 				return spread
 			}
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/weirmq/weir/codec"
 	"github.com/weirmq/weir/codec/codectest"
+	"github.com/weirmq/weir/internal/procstat"
 )
 
 // Loops that go from one executor to another, and back, whenever they can lose
@@ -87,7 +88,7 @@ func TestPlacementFollowsLoadAndSpareProcessors(t *testing.T) {
 		}
 		return last
 	}
-	const whole = int64(loadWindow / tick) // one processor
+	const whole = int64(loadWindow / procstat.Tick) // one processor
 	for _, tc := range []struct {
 		name string
 		do   func() move
@@ -110,22 +111,6 @@ func TestPlacementFollowsLoadAndSpareProcessors(t *testing.T) {
 		if got := tc.do(); got != tc.want {
 			t.Errorf("%s: %d, want %d", tc.name, got, tc.want)
 		}
-	}
-}
-
-func TestIdleTimeIsTheFourthNumberOfProcStat(t *testing.T) {
-	for text, want := range map[string]int64{
-		"cpu  10 20 30 4242 50 60\ncpu0 1 2 3 4\n": 4242,
-		"cpu":           0,
-		"":              0,
-		"cpu 1 2 3 x 5": 0,
-	} {
-		if got := idleIn([]byte(text)); got != want {
-			t.Errorf("%q: %d, want %d", text, got, want)
-		}
-	}
-	if machineIdle() == 0 {
-		t.Error("this machine was never idle")
 	}
 }
 

@@ -36,7 +36,7 @@ type loop struct {
 	outbox   []*batch // by the other loop's index
 	outboxes int      // how many of them are set
 	visited  bool     // since its last turn, see visit
-	hosts    []*loop  // visited while reading, and to be settled with this one
+	hosts    []*loop  // visited while reading, with payloads lent: see settle
 
 	conns    connList
 	sessions map[string]*Session

@@ -97,19 +97,20 @@ func (c *conn) appendPayload(p *publication) {
 // written soon is still in the processor's cache.
 func (l *loop) settle() {
 	l.reading = false // it is still set after a panic
-	if l.mustSettle() {
-		l.flush()
-		l.borrowed = false
-	}
+	l.writeLent()
 	for i, to := range l.hosts {
 		l.hosts[i] = nil
-		to.flush()
-		to.borrowed = false
+		to.writeLent()
 	}
 	l.hosts = l.hosts[:0]
 }
 
-func (l *loop) mustSettle() bool { return l.borrowed || l.lent >= turnLentBytes }
+func (l *loop) writeLent() {
+	if l.borrowed || l.lent >= turnLentBytes {
+		l.flush()
+		l.borrowed = false
+	}
+}
 
 // writeLoans sends output with payloads that are elsewhere, and gives them back.
 func (c *conn) writeLoans(out *buffer) {

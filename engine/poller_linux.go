@@ -21,8 +21,9 @@ type poller struct {
 	epoll   int
 	alarm   int64
 	// What can be read is reported once. So who has not been read from to the end
-	// is noted, by slot: newcomers are connections without a Session, whose CONNECT
-	// that may be, and more are others that had more than was read at once.
+	// is noted, by slot and in one place at most: newcomers are connections without
+	// a Session, whose CONNECT that may be, and more are others that had more than
+	// was read at once.
 	newcomers []int32
 	more      []int32
 	cycle     uint64 // of the executor, in which it last had events
@@ -115,7 +116,7 @@ func (p *poller) turn(events []unix.EpollEvent, buffer []byte) {
 		p.serve(a.transport, a.port, nil)
 	}
 	p.arrivals = p.arrivals[:0]
-	p.readMore(buffer)
+	p.readLater(&p.more, pollBatch, buffer)
 	for i := range events {
 		if ev := &events[i]; ev.Pad == aboutConnection {
 			p.ready(ev.Fd, ev.Events, buffer)
@@ -131,32 +132,24 @@ func (p *poller) turn(events []unix.EpollEvent, buffer []byte) {
 	l.end()
 	if len(p.newcomers) > 0 {
 		l.begin()
-		p.readNewcomers(buffer)
+		p.readLater(&p.newcomers, maxNewcomers, buffer)
 		l.end()
 	}
 }
 
-// readMore goes on with those who had more than was read at once.
-func (p *poller) readMore(buffer []byte) {
-	n := min(len(p.more), pollBatch)
-	for i := range n {
-		p.read(p.more[i], buffer) // and notes who still has more
-	}
-	p.more = slices.Delete(p.more, 0, n)
-}
-
-// readNewcomers reads from a few of them, who come last then if they have more.
-func (p *poller) readNewcomers(buffer []byte) {
-	n := min(len(p.newcomers), maxNewcomers)
+// readLater reads from those who were noted, at most so many, in that order. Who
+// has more is noted again, and comes last.
+func (p *poller) readLater(noted *[]int32, most int, buffer []byte) {
+	n := min(len(*noted), most)
 	for i := range n {
 		// The connection may have been closed meanwhile, and another one have its
 		// slot.
-		if t := p.transports[p.newcomers[i]]; t != nil && t.queued {
-			t.queued = false
+		if t := p.transports[(*noted)[i]]; t != nil && t.noted {
+			t.noted = false
 			p.read(t.slot, buffer)
 		}
 	}
-	p.newcomers = slices.Delete(p.newcomers, 0, n)
+	*noted = slices.Delete(*noted, 0, n)
 }
 
 // crowded reports whether more newcomers have something to say than one turn
@@ -187,21 +180,24 @@ func (p *poller) ready(slot int32, events uint32, buffer []byte) {
 		return
 	}
 	t.ended = t.ended || events&^(unix.EPOLLOUT|unix.EPOLLIN) != 0
-	if t.conn.state == stateConnecting {
-		p.later(t)
+	if t.noted || t.conn.state == stateConnecting {
+		p.note(t)
 		return
 	}
 	p.read(slot, buffer)
 }
 
-// later has a connection read from in a later turn.
-func (p *poller) later(t *epollTransport) {
-	switch {
-	case t.conn.state != stateConnecting:
-		p.more = append(p.more, t.slot)
-	case !t.queued:
-		t.queued = true
+// note has a connection read from later. Who is noted already waits for that: a
+// peer that never stops is read from once in a turn.
+func (p *poller) note(t *epollTransport) {
+	if t.noted {
+		return
+	}
+	t.noted = true
+	if t.conn.state == stateConnecting {
 		p.newcomers = append(p.newcomers, t.slot)
+	} else {
+		p.more = append(p.more, t.slot)
 	}
 }
 
@@ -215,7 +211,9 @@ func (p *poller) read(slot int32, buffer []byte) {
 	}
 	n, errno := rawRead(t.fd, buffer)
 	switch {
-	case errno == syscall.EAGAIN || errno == syscall.EINTR:
+	case errno == syscall.EAGAIN:
+	case errno == syscall.EINTR:
+		p.note(t)
 	case errno != 0 || n == 0:
 		t.unsent = nil // nobody is going to take it
 		p.loop.lost(t.conn)
@@ -224,7 +222,7 @@ func (p *poller) read(slot int32, buffer []byte) {
 		// If the buffer was not filled nothing was left, and what comes is reported:
 		// see epoll(7). The end has been already.
 		if (n == len(buffer) || t.ended) && t.fd >= 0 {
-			p.later(t)
+			p.note(t)
 		}
 	}
 }
@@ -286,7 +284,7 @@ func (p *poller) add(t *epollTransport) error {
 		p.transports = append(p.transports, nil)
 	}
 	p.transports[t.slot] = t
-	t.queued = false
+	t.noted = false
 	err := t.watch(unix.EPOLL_CTL_ADD)
 	if err != nil {
 		p.remove(t)

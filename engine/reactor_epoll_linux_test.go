@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -290,6 +291,58 @@ func TestConnectionThatArrivesAfterItsPortHasGoneIsClosed(t *testing.T) {
 	}
 }
 
+// onPoller runs do on the first loop.
+func onPoller(e *Engine, r *epollReactor, do func(p *poller)) {
+	done := make(chan struct{})
+	e.loops[0].post(func(*loop) { do(r.pollers[0]); close(done) })
+	<-done
+}
+
+// lookAtConnections handles what their events are.
+func lookAtConnections(t *testing.T, p *poller, buffer []byte) {
+	t.Helper()
+	n, errno := rawEpollPoll(p.epoll, p.events)
+	if errno != 0 {
+		t.Error(errno)
+	}
+	for i := range n {
+		if ev := &p.events[i]; ev.Pad == aboutConnection {
+			p.ready(ev.Fd, ev.Events, buffer)
+		}
+	}
+}
+
+// However often it is reported that there is more.
+func TestWhoNeverStopsIsReadFromOnceInATurn(t *testing.T) {
+	e, r := startEpoll(t, Options{Loops: 1, Listeners: []Listener{{Name: "p", Address: "127.0.0.1:0"}}})
+	nc, err := net.Dial("tcp", e.Addr("p").String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	connect := codec.AppendConnect(nil, &codec.Connect{Version: codec.V5, ClientID: []byte("x"), CleanStart: true})
+	if _, err := nc.Write(connect); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := nc.Read(make([]byte, 1)); err != nil { // of its CONNACK
+		t.Fatal(err)
+	}
+	onPoller(e, r, func(p *poller) {
+		buffer := make([]byte, 16)
+		before := p.loop.stats.BytesReceived
+		for turn := range uint64(5) {
+			if _, err := nc.Write(bytes.Repeat(codec.AppendPingreq(nil), 50)); err != nil {
+				t.Error(err)
+			}
+			p.readLater(&p.more, pollBatch, buffer)
+			lookAtConnections(t, p, buffer)
+			if n := p.loop.stats.BytesReceived - before; len(p.more) != 1 || n != (turn+1)*uint64(len(buffer)) {
+				t.Errorf("after turn %d %d bytes are read, and it is noted %d times", turn+1, n, len(p.more))
+			}
+		}
+	})
+}
+
 // Those who have something to say before they are Clients are heard in the order
 // that they came, a few in each turn, and who goes on talking comes last.
 func TestNewcomersTakeTurns(t *testing.T) {
@@ -304,11 +357,7 @@ func TestNewcomersTakeTurns(t *testing.T) {
 		defer nc.Close()
 		peers = append(peers, nc)
 	}
-	onLoop := func(do func(p *poller)) {
-		done := make(chan struct{})
-		e.loops[0].post(func(*loop) { do(r.pollers[0]); close(done) })
-		<-done
-	}
+	onLoop := func(do func(p *poller)) { onPoller(e, r, do) }
 	for here := 0; here < talkers; {
 		onLoop(func(p *poller) { here = int(p.connections.Load()) - len(p.arrivals) })
 	}
@@ -323,18 +372,13 @@ func TestNewcomersTakeTurns(t *testing.T) {
 		buffer := make([]byte, 16)
 		var heard []int32
 		for turn := 0; len(heard) < talkers; turn++ {
-			n, errno := rawEpollPoll(p.epoll, p.events)
-			if errno != 0 || turn == 2*talkers {
-				t.Error("not all are heard", errno)
+			if turn == 2*talkers {
+				t.Error("not all are heard")
 				return
 			}
-			for i := range n {
-				if ev := &p.events[i]; ev.Pad == aboutConnection {
-					p.ready(ev.Fd, ev.Events, buffer)
-				}
-			}
+			lookAtConnections(t, p, buffer)
 			before := slices.Clone(p.newcomers)
-			p.readNewcomers(buffer)
+			p.readLater(&p.newcomers, maxNewcomers, buffer)
 			now := before[:len(before)-len(p.newcomers)]
 			if len(now) > maxNewcomers {
 				t.Errorf("%d are heard in one turn", len(now))

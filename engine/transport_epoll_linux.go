@@ -26,8 +26,8 @@ type epollTransport struct {
 	ipLength uint8
 	port     uint16
 
-	queued bool // is among the newcomers
-	ended  bool // the other end was reported to send no more
+	noted bool // is to be read from, see poller.note
+	ended bool // the other end was reported to send no more
 }
 
 // setPeer notes who is at the other end.
@@ -229,7 +229,8 @@ func (p *poller) rawWritev(fd int32, bs [][]byte) (int, syscall.Errno) {
 	return int(n), 0
 }
 
-// rawEpollPoll is epoll_wait that does not wait.
+// rawEpollPoll is epoll_wait that does not wait, and for which Go's scheduler need
+// not be told anything either.
 func rawEpollPoll(epoll int, events []unix.EpollEvent) (int, syscall.Errno) {
 	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(unsafe.SliceData(events))), uintptr(len(events)), 0, 0, 0)
 	if errno != 0 {

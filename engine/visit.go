@@ -8,8 +8,8 @@ import "slices"
 // detour: then the loop that has the message visits the other one. What it sets
 // off there goes out at the end of a turn that the other loop has for it.
 //
-// Visits are not made from visits, nor from the end of a Session, which may set
-// off thousands (see passOn): what comes of them crosses in the mailbox.
+// A visit leads to no other: what a member of a Shared Subscription does not take,
+// and what it had when its Session ended, goes to the next one by mail (see passOn).
 
 // mayVisit reports whether l, in its turn, may give a message to Sessions of
 // another loop itself: not where something that l has sent before it has not
@@ -26,7 +26,7 @@ func (l *loop) visit(to *loop, p *publication, receivers []receiver) {
 		l.driver.wake(to)
 	}
 	to.host(p, receivers)
-	if p.read && to.mustSettle() && !slices.Contains(l.hosts, to) {
+	if p.read && to.lent > 0 && !slices.Contains(l.hosts, to) {
 		l.hosts = append(l.hosts, to)
 	}
 }

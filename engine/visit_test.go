@@ -33,10 +33,12 @@ func (v *visiting) publish(payload string) {
 	v.publisher.send(codec.AppendPublish(nil, codec.V5, &codec.Publish{TopicName: []byte("a"), Payload: []byte(payload)}))
 }
 
-// received returns the Payloads that the Subscriber has got, one after another.
-func (v *visiting) received() (payloads string) {
+// want checks the Payloads that the Subscriber has got since the last time, one
+// after another.
+func (v *visiting) want(want string) {
 	v.Helper()
 	v.m.settle()
+	payloads := ""
 	for b := v.subscriber.read(); len(b) > 0; {
 		f, n, err := codec.ReadFrame(b, 0)
 		var p codec.Publish
@@ -49,7 +51,9 @@ func (v *visiting) received() (payloads string) {
 		payloads += string(p.Payload)
 		b = b[n:]
 	}
-	return payloads
+	if payloads != want {
+		v.Errorf("got %q, want %q", payloads, want)
+	}
 }
 
 func TestMessageForALoopOfTheSameGoroutineIsNotCopied(t *testing.T) {
@@ -59,9 +63,7 @@ func TestMessageForALoopOfTheSameGoroutineIsNotCopied(t *testing.T) {
 	if !to.inbox.empty() || to.stats.PublishesSent != 1 {
 		t.Errorf("the mailbox is empty: %v, and %d messages are on their way", to.inbox.empty(), to.stats.PublishesSent)
 	}
-	if got := v.received(); got != "1" {
-		t.Errorf("got %q", got)
-	}
+	v.want("1")
 }
 
 func TestVisitDoesNotOvertakeTheMail(t *testing.T) {
@@ -70,13 +72,9 @@ func TestVisitDoesNotOvertakeTheMail(t *testing.T) {
 	v.publish("1")
 	v.m.apart = false
 	v.publish("2")
-	if got := v.received(); got != "12" {
-		t.Errorf("got %q", got)
-	}
+	v.want("12")
 	v.publish("3")
-	if got := v.received(); got != "3" {
-		t.Errorf("got %q", got)
-	}
+	v.want("3")
 }
 
 // A message that one member of a Shared Subscription is too small for goes on by
@@ -93,9 +91,7 @@ func TestVisitDoesNotOvertakeWhatTheTurnHasPosted(t *testing.T) {
 	l.distribute(&p, r)
 	p.done(l)
 	l.end()
-	if got := v.received(); got != "12" {
-		t.Errorf("got %q", got)
-	}
+	v.want("12")
 }
 
 func TestPanicOnTheLoopThatIsVisitedIsNotThePublishersFault(t *testing.T) {
@@ -109,7 +105,8 @@ func TestPanicOnTheLoopThatIsVisitedIsNotThePublishersFault(t *testing.T) {
 		t.Errorf("%d panics of the Publisher's loop, %d of the other, want 0 and 1", l.stats.Panics, to.stats.Panics)
 	}
 	v.publish("2")
-	if got := v.received(); got != "2" || v.publisher.closed {
-		t.Errorf("got %q", got)
+	v.want("2")
+	if v.publisher.closed {
+		t.Error("the Publisher's connection is closed")
 	}
 }

@@ -113,8 +113,8 @@ func (r *Runner) Run(ctx context.Context, row Row, peers []*Peer) (*Result, erro
 
 // What decides whether a turn is made again is not its outcome.
 const (
-	// disturbance is the share of the processors' time that may be stolen.
-	disturbance = 0.05
+	// mostStolen is the share of the processors' time that may be stolen.
+	mostStolen = 0.05
 	// mostTries is how many a turn has.
 	mostTries = 4
 )
@@ -139,7 +139,7 @@ func (r *Runner) quietTurn(ctx context.Context, result *Result, p *Peer, running
 			result.Disturbed[p.Name] = append(result.Disturbed[p.Name], worse)
 		}
 		// Memory is what it is, and while nothing happens any wakeup is late.
-		if best.Stolen <= disturbance || result.Row.Kind == PerConnection || tries == mostTries || r.Patience <= 0 {
+		if best.Stolen <= mostStolen || result.Row.Kind == PerConnection || tries == mostTries || r.Patience <= 0 {
 			return best, nil
 		}
 		r.Log("  %-12s %.0f %% of the time was stolen: once more", p.Name, 100*m.Stolen)

@@ -94,7 +94,7 @@ whatever else should not have been.
 | Memory | %s |
 | Kernel | %s |
 | Go | %s |
-`, e.Date, e.Commit, int(math.Round(r.Took.Minutes())), r.Duration, r.Warmup, r.Rounds, missing, 100*disturbance, mostTries-1, e.CPU, e.Cores, e.Memory, e.Kernel, e.Go)
+`, e.Date, e.Commit, int(math.Round(r.Took.Minutes())), r.Duration, r.Warmup, r.Rounds, missing, 100*mostStolen, mostTries-1, e.CPU, e.Cores, e.Memory, e.Kernel, e.Go)
 	names := make([]string, 0, len(e.Versions))
 	for name := range e.Versions {
 		names = append(names, name)
