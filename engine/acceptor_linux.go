@@ -1,12 +1,14 @@
 package engine
 
 import (
+	"encoding/binary"
 	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -126,11 +128,10 @@ func (a *acceptor) accept() {
 		n = 1
 	}
 	for range n {
-		// Of package syscall: that of unix asks for the protocol, with a system
-		// call more.
-		fd, sa, err := syscall.Accept4(int(a.fd), syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC)
-		switch err {
-		case nil:
+		var peer syscall.RawSockaddrAny
+		fd, errno := rawAccept(a.fd, &peer)
+		switch errno {
+		case 0:
 		case syscall.EAGAIN:
 			a.delay = 0 // not before: with few descriptors left every other call fails
 			return
@@ -139,11 +140,11 @@ func (a *acceptor) accept() {
 		default:
 			// Most often there are no descriptors left.
 			a.delay = nextAcceptDelay(a.delay)
-			e.tell(slog.LevelWarn, "accept failed", "listener", a.port.name, "error", err, "retry", a.delay)
+			e.tell(slog.LevelWarn, "accept failed", "listener", a.port.name, "error", errno, "retry", a.delay)
 			a.pauseFor(a.delay)
 			return
 		}
-		a.take(fd, sa)
+		a.take(fd, &peer)
 		if wait := a.port.pace.take(time.Now()); wait > 0 {
 			e.delayed.Add(1)
 			a.pauseFor(wait)
@@ -153,12 +154,13 @@ func (a *acceptor) accept() {
 }
 
 // take has the loop with the fewest connections serve one more.
-func (a *acceptor) take(fd int, sa syscall.Sockaddr) {
+func (a *acceptor) take(fd int32, peer *syscall.RawSockaddrAny) {
+	a.executor.reactor.reserve(int(fd))
 	p, to := a.port, a.executor.reactor.fewest()
-	t := &epollTransport{poller: to, fd: int32(fd)}
-	t.setPeer(addrPort(sa))
+	t := &epollTransport{poller: to, fd: fd}
+	t.setPeer(addrPort(peer))
 	if reason, ok := p.admit(); !ok {
-		_ = syscall.Close(fd)
+		rawClose(fd)
 		p.gone()
 		p.engine.closedEarly(p, t.remoteAddr(), reason, "")
 		return
@@ -171,18 +173,29 @@ func (a *acceptor) take(fd int, sa syscall.Sockaddr) {
 	to.arrivals = append(to.arrivals, arrival{t, p})
 }
 
-func addrPort(sa syscall.Sockaddr) netip.AddrPort {
-	switch sa := sa.(type) {
-	case *syscall.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
-	case *syscall.SockaddrInet6:
-		addr := netip.AddrFrom16(sa.Addr).Unmap()
-		if sa.ZoneId != 0 {
-			if ifi, err := net.InterfaceByIndex(int(sa.ZoneId)); err == nil {
+// addrPort returns what the kernel has said of the other end. Its ports are in the
+// order of the network.
+func addrPort(sa *syscall.RawSockaddrAny) netip.AddrPort {
+	switch sa.Addr.Family {
+	case syscall.AF_INET:
+		v4 := (*syscall.RawSockaddrInet4)(unsafe.Pointer(sa))
+		return netip.AddrPortFrom(netip.AddrFrom4(v4.Addr), networkOrder(v4.Port))
+	case syscall.AF_INET6:
+		v6 := (*syscall.RawSockaddrInet6)(unsafe.Pointer(sa))
+		addr := netip.AddrFrom16(v6.Addr).Unmap()
+		if v6.Scope_id != 0 {
+			if ifi, err := net.InterfaceByIndex(int(v6.Scope_id)); err == nil {
 				addr = addr.WithZone(ifi.Name)
 			}
 		}
-		return netip.AddrPortFrom(addr, uint16(sa.Port))
+		return netip.AddrPortFrom(addr, networkOrder(v6.Port))
 	}
 	return netip.AddrPort{}
+}
+
+// networkOrder is its own inverse.
+func networkOrder(port uint16) uint16 {
+	var b [2]byte
+	binary.NativeEndian.PutUint16(b[:], port)
+	return binary.BigEndian.Uint16(b[:])
 }

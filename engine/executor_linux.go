@@ -152,6 +152,7 @@ func (x *executor) runTasks() {
 // run is the goroutine. It ends when the reactor stops or the executor has no
 // loops left.
 func (x *executor) run() {
+	promptThread()
 	r := x.reactor
 	x.since, x.waited, x.hot, x.cold = r.now(), 0, 0, 0
 	now := x.since
@@ -162,7 +163,7 @@ func (x *executor) run() {
 		if x.pending(now) {
 			timeout = 0
 		}
-		n, err := unix.EpollWait(x.hub, x.events, timeout)
+		n, err := x.wait(timeout)
 		x.asleep.Store(false)
 		if err != nil && err != unix.EINTR {
 			r.engine.tell(slog.LevelError, "epoll_wait failed", "executor", x.index, "error", err)
@@ -179,6 +180,19 @@ func (x *executor) run() {
 			return
 		}
 	}
+}
+
+// wait waits for events for so many milliseconds. Where it does not, nobody else is
+// given the processor, which it would have to be had back from.
+func (x *executor) wait(timeout int) (n int, err error) {
+	if timeout != 0 {
+		return unix.EpollWait(x.hub, x.events, timeout)
+	}
+	n, errno := rawEpollPoll(x.hub, x.events)
+	if errno != 0 {
+		return 0, errno
+	}
+	return n, nil
 }
 
 // timeout is how long to wait, in milliseconds.

@@ -21,14 +21,14 @@ type poller struct {
 	epoll   int
 	alarm   int64
 	// What can be read is reported once. So who has not been read from to the end
-	// is noted, by slot and in one place at most: newcomers are connections without
-	// a Session, whose CONNECT that may be, and more are others that had more than
-	// was read at once.
-	newcomers []int32
-	more      []int32
-	cycle     uint64 // of the executor, in which it last had events
-	events    []unix.EpollEvent
-	pieces    []unix.Iovec // scratch of rawWritev
+	// is noted, by slot and in one place at most: passing are those who come, which
+	// have no Session yet, and those who go, whose end was reported, and more are
+	// others that had more than was read at once.
+	passing []int32
+	more    []int32
+	cycle   uint64 // of the executor, in which it last had events
+	events  []unix.EpollEvent
+	pieces  []unix.Iovec // scratch of rawWritev
 
 	// transports is by slot, and free the slots that are not taken:
 	// descriptors are shared by all loops, so by descriptor each loop would
@@ -59,11 +59,10 @@ type arrival struct {
 const (
 	// pollBatch is the number of events that one turn handles at most.
 	pollBatch = 256
-	// maxNewcomers is the number of connections without a Session that are read
-	// from before the loop looks at the others again: a CONNECT costs as much as
-	// twenty messages, and thousands of them at once must not have everybody else
-	// wait for their end.
-	maxNewcomers = 4
+	// maxPassing is the number of connections that come or go that are read from
+	// before the loop looks at the others again: each of them costs as much as
+	// twenty messages, and thousands at once must not have everybody else wait.
+	maxPassing = 4
 )
 
 func newPoller(r *epollReactor, l *loop) (*poller, error) {
@@ -106,8 +105,8 @@ func (p *poller) wake() {
 }
 
 // turn handles what epoll_wait returned, and what is due, in one turn of the
-// loop. Newcomers have a turn of their own after it, when what others are sent
-// is written.
+// loop. Those who come and go have a turn of their own after it, when what others
+// are sent is written.
 func (p *poller) turn(events []unix.EpollEvent, buffer []byte) {
 	l := p.loop
 	l.begin()
@@ -130,9 +129,9 @@ func (p *poller) turn(events []unix.EpollEvent, buffer []byte) {
 		l.due()
 	}
 	l.end()
-	if len(p.newcomers) > 0 {
+	if len(p.passing) > 0 {
 		l.begin()
-		p.readLater(&p.newcomers, maxNewcomers, buffer)
+		p.readLater(&p.passing, maxPassing, buffer)
 		l.end()
 	}
 }
@@ -152,9 +151,8 @@ func (p *poller) readLater(noted *[]int32, most int, buffer []byte) {
 	*noted = slices.Delete(*noted, 0, n)
 }
 
-// crowded reports whether more newcomers have something to say than one turn
-// listens to.
-func (p *poller) crowded() bool { return len(p.newcomers) > 0 }
+// crowded reports whether more come and go than one turn looks at.
+func (p *poller) crowded() bool { return len(p.passing) > 0 }
 
 // idle reports whether a turn without events would have nothing to do.
 func (p *poller) idle(now int64) bool {
@@ -164,7 +162,7 @@ func (p *poller) idle(now int64) bool {
 // backlog reports whether a turn has left something for a later one, when others
 // have been looked at.
 func (p *poller) backlog() bool {
-	return len(p.newcomers) > 0 || len(p.more) > 0 || p.loop.unheard != nil
+	return len(p.passing) > 0 || len(p.more) > 0 || p.loop.unheard != nil
 }
 
 // ready handles a connection that can be read or written.
@@ -180,7 +178,7 @@ func (p *poller) ready(slot int32, events uint32, buffer []byte) {
 		return
 	}
 	t.ended = t.ended || events&^(unix.EPOLLOUT|unix.EPOLLIN) != 0
-	if t.noted || t.conn.state == stateConnecting {
+	if t.noted || t.passing() {
 		p.note(t)
 		return
 	}
@@ -194,8 +192,8 @@ func (p *poller) note(t *epollTransport) {
 		return
 	}
 	t.noted = true
-	if t.conn.state == stateConnecting {
-		p.newcomers = append(p.newcomers, t.slot)
+	if t.passing() {
+		p.passing = append(p.passing, t.slot)
 	} else {
 		p.more = append(p.more, t.slot)
 	}

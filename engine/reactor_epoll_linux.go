@@ -39,6 +39,8 @@ type epollReactor struct {
 	// waits for the loops.
 	stopping sync.RWMutex
 
+	descriptors descriptorTable
+
 	// How loops are spread over executors, decided once in a window; tests
 	// replace it.
 	window    time.Duration
@@ -85,6 +87,7 @@ func (r *epollReactor) start() error {
 		r.release()
 		return fmt.Errorf("engine: reactor: %w", err)
 	}
+	r.reserve(0)
 	first.take(r.pollers)
 	first.running.Store(true)
 	r.running.Go(first.run)
@@ -133,6 +136,7 @@ func (r *epollReactor) enroll(nc net.Conn, p *port, t *tlsstate.Conn) error {
 		return ErrClosed
 	}
 	defer r.stopping.RUnlock()
+	r.reserve(fd)
 	to := r.fewest()
 	tr := &epollTransport{poller: to, fd: int32(fd)}
 	if tcp, ok := nc.RemoteAddr().(*net.TCPAddr); ok {

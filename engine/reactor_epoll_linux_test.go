@@ -234,7 +234,7 @@ func TestCrowdThatConnectsAtOnceTakesManyTurns(t *testing.T) {
 		<-done
 	}
 	var crowd []*codectest.Conn
-	for range 5 * maxNewcomers {
+	for range 5 * maxPassing {
 		crowd = append(crowd, codectest.Dial(t, e.Addr("p").String(), codectest.Options{Timeout: time.Minute}))
 	}
 	for there := 0; there < len(crowd); {
@@ -255,10 +255,41 @@ func TestCrowdThatConnectsAtOnceTakesManyTurns(t *testing.T) {
 		}
 	})
 	for _, n := range turns {
-		if n > maxNewcomers {
-			t.Errorf("a turn took in %d, want %d at most", n, maxNewcomers)
+		if n > maxPassing {
+			t.Errorf("a turn took in %d, want %d at most", n, maxPassing)
 		}
 	}
+}
+
+// Whoever stays is served between those of a crowd that leaves.
+func TestCrowdThatLeavesAtOnceTakesManyTurns(t *testing.T) {
+	e, r := startEpoll(t, Options{Loops: 1, Listeners: []Listener{{Name: "p", Address: "127.0.0.1:0"}}})
+	var crowd []*codectest.Conn
+	for range 5 * maxPassing {
+		c := codectest.Dial(t, e.Addr("p").String(), codectest.Options{Timeout: time.Minute})
+		c.Send(codec.AppendConnect(nil, &codec.Connect{Version: codec.V5, CleanStart: true}))
+		c.NextOf(codec.TypeConnack)
+		crowd = append(crowd, c)
+	}
+	onPoller(e, r, func(p *poller) {
+		for _, c := range crowd {
+			c.Close()
+		}
+		lookAtConnections(t, p, make([]byte, 16))
+		if n := len(p.loop.closing); n > 0 || len(p.passing) != len(crowd) {
+			t.Errorf("%d are let go at once, and %d later", n, len(p.passing))
+		}
+		for waiting := len(p.passing); waiting > 0; waiting = len(p.passing) {
+			p.turn(nil, make([]byte, 16))
+			if n := waiting - len(p.passing); n < 1 || n > maxPassing {
+				t.Errorf("%d are let go in one turn, want %d", n, maxPassing)
+				return
+			}
+		}
+		if p.loop.conns.len > 0 {
+			t.Errorf("%d are still here", p.loop.conns.len)
+		}
+	})
 }
 
 // A connection whose handshake ends as its port goes is overtaken by the news,
@@ -347,7 +378,7 @@ func TestWhoNeverStopsIsReadFromOnceInATurn(t *testing.T) {
 // that they came, a few in each turn, and who goes on talking comes last.
 func TestNewcomersTakeTurns(t *testing.T) {
 	e, r := startEpoll(t, Options{Loops: 1, Listeners: []Listener{{Name: "p", Address: "127.0.0.1:0"}}})
-	const talkers = 3*maxNewcomers + 1
+	const talkers = 3*maxPassing + 1
 	var peers []net.Conn
 	for range talkers {
 		nc, err := net.Dial("tcp", e.Addr("p").String())
@@ -377,10 +408,10 @@ func TestNewcomersTakeTurns(t *testing.T) {
 				return
 			}
 			lookAtConnections(t, p, buffer)
-			before := slices.Clone(p.newcomers)
-			p.readLater(&p.newcomers, maxNewcomers, buffer)
-			now := before[:len(before)-len(p.newcomers)]
-			if len(now) > maxNewcomers {
+			before := slices.Clone(p.passing)
+			p.readLater(&p.passing, maxPassing, buffer)
+			now := before[:len(before)-len(p.passing)]
+			if len(now) > maxPassing {
 				t.Errorf("%d are heard in one turn", len(now))
 			}
 			heard = append(heard, now...)

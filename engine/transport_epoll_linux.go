@@ -30,6 +30,9 @@ type epollTransport struct {
 	ended bool // the other end was reported to send no more
 }
 
+// passing reports whether the connection comes or goes.
+func (t *epollTransport) passing() bool { return t.ended || t.conn.state == stateConnecting }
+
 // setPeer notes who is at the other end.
 func (t *epollTransport) setPeer(peer netip.AddrPort) {
 	if peer.Addr().Zone() != "" {
@@ -169,7 +172,7 @@ func (t *epollTransport) close() {
 func (t *epollTransport) discard() {
 	t.poller.connections.Add(-1)
 	// No other descriptor refers to the socket, so this ends its events too.
-	_ = syscall.Close(int(t.fd))
+	rawClose(t.fd)
 	t.fd, t.unsent = -1, nil
 }
 
@@ -200,9 +203,9 @@ func (t *epollTransport) move(c *conn, to *loop) {
 	})
 }
 
-// rawRead and rawWrite are read and write on descriptors that never block, so
-// that Go's scheduler need not be told about them: it would take a processor
-// from a loop, and give it back.
+// rawRead, rawWrite, rawAccept and rawClose are for descriptors that never block,
+// so that Go's scheduler need not be told about them: it would take a processor
+// from a loop, and give it back when it has one.
 func rawRead(fd int32, b []byte) (int, syscall.Errno) {
 	n, _, errno := syscall.RawSyscall(syscall.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
 	return int(n), errno
@@ -211,6 +214,17 @@ func rawRead(fd int32, b []byte) (int, syscall.Errno) {
 func rawWrite(fd int32, b []byte) (int, syscall.Errno) {
 	n, _, errno := syscall.RawSyscall(syscall.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
 	return int(n), errno
+}
+
+func rawAccept(fd int32, peer *syscall.RawSockaddrAny) (int32, syscall.Errno) {
+	size := uint32(unsafe.Sizeof(*peer))
+	n, _, errno := syscall.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd), uintptr(unsafe.Pointer(peer)), uintptr(unsafe.Pointer(&size)),
+		syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0, 0)
+	return int32(n), errno
+}
+
+func rawClose(fd int32) {
+	_, _, _ = syscall.RawSyscall(syscall.SYS_CLOSE, uintptr(fd), 0, 0) // whatever it says, the descriptor is free
 }
 
 // rawWritev writes up to maxPieces of bs.

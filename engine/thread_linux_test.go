@@ -1,0 +1,37 @@
+package engine
+
+import (
+	"runtime"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// threadSlice returns what time slice a thread has that nobody has asked for, 0 if
+// the system does not tell.
+func threadSlice() uint64 {
+	slice := make(chan uint64)
+	go func() {
+		runtime.LockOSThread()
+		if a, err := unix.SchedGetAttr(0, 0); err == nil {
+			slice <- a.Runtime
+		}
+		close(slice)
+	}()
+	return <-slice
+}
+
+func TestOnlyExecutorsRunPromptly(t *testing.T) {
+	if threadSlice() == 0 {
+		t.Skip("Linux before 6.12 knows no time slices of single threads")
+	}
+	e, r := startEpoll(t, Options{Loops: 1})
+	onPoller(e, r, func(*poller) {
+		if a, err := unix.SchedGetAttr(0, 0); err != nil || a.Runtime != promptSlice {
+			t.Errorf("the executor has slices of %d ns, want %d: %v", a.Runtime, promptSlice, err)
+		}
+	})
+	if got := threadSlice(); got == promptSlice {
+		t.Error("so have others")
+	}
+}
