@@ -3,14 +3,12 @@
 package bench_test
 
 import (
-	"context"
+	"encoding/json"
 	"fmt"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/weirmq/weir/bench"
-	"github.com/weirmq/weir/codec"
 )
 
 const (
@@ -20,25 +18,29 @@ const (
 	retryAfter = time.Second
 	// slowAnswer is the time that a server takes.
 	slowAnswer = 200 * time.Millisecond
+	// warmup is for how long there is traffic before a phase begins.
+	warmup = time.Second
 )
 
 // BenchmarkTrafficWhileClientsConnect is the latency of messages at a fixed
 // rate, on a port without authentication, from when they were to be sent: alone
 // (idle), and while two thousand Clients at once want to be authenticated, on the
 // same loops, by a server that is slow or does not answer. Those that are refused
-// come again every second. Each figure is about the seconds of a phase, the one in
-// which all of them come among them: the median and the worst of their 99th
-// percentiles, and the median of their medians. It tells too how many of the
-// Clients were connected at the end; server=none is what the crowd costs that
-// waits for nobody.
+// come again every second. The figures are the 99th percentile of a whole phase,
+// which begins as all of them come; the median and the worst of those of its
+// seconds; and the median of their medians. It tells too how many of the Clients
+// were connected at the end; server=none is what the crowd costs that waits for
+// nobody.
 //
 // The broker is a process of its own, as are the crowd and the server, which are
-// elsewhere. The machine is the same, though, and two thousand Clients keep it
-// busy: what that alone does to the traffic is told by "beside", when they
-// connect to another broker. Seconds in which other machines had more than a
-// hundredth of the processors' time do not count; how many do is told too, and
-// -benchtime=5x makes them five times as many.
+// elsewhere, and the traffic, which takes processors from others if it may. The
+// machine is the same, though, and two thousand Clients keep it busy: what that
+// alone does to the traffic is told by "beside", when they connect to another
+// broker. Seconds in which other machines had more than a hundredth of the
+// processors' time do not count, nor do such phases; how many seconds do is told
+// too, and -benchtime=5x makes them five times as many.
 func BenchmarkTrafficWhileClientsConnect(b *testing.B) {
+	beforeSessions(b)
 	storm := []phase{{"storm", ""}}
 	for _, row := range []struct {
 		name   string
@@ -58,31 +60,28 @@ func BenchmarkTrafficWhileClientsConnect(b *testing.B) {
 			method := authentication{Method: row.method}
 			var server *role
 			if row.server != "" {
-				server = startRole(b, roleServer, row.server, true)
+				server = startRole(b, roleServer, row.server, afterOthers)
 				server.tell("where", &method)
 			}
-			startRole(b, roleFiller, nil, true)
+			startRole(b, roleFiller, nil, afterOthers)
 			var doors, others doors
-			startRole(b, roleBroker, method, false).tell("where", &doors)
-			startRole(b, roleBroker, method, false).tell("where", &others)
-			traffic := bench.Config{
-				Scenario: bench.Latency, Broker: "mqtt://" + doors.Traffic, QoS: codec.QoS1,
-				Rate: 2000, Duration: row.length,
+			startRole(b, roleBroker, method, likeOthers).tell("where", &doors)
+			startRole(b, roleBroker, method, likeOthers).tell("where", &others)
+			m := measurement{
+				B: b, traffic: startRole(b, roleTraffic, nil, beforeOthers.permitted(b)), figures: make(map[string]*figure),
+				address: doors.Traffic, length: row.length,
 			}
-			quiet := make(figures)
 			for b.Loop() {
-				idle := traffic
-				idle.Duration = 4 * time.Second
-				quiet.measure(b, idle, "idle", 0)
+				m.measure("idle", "")
 				for _, p := range row.phases {
 					if p.begin != "" {
 						server.tell(p.begin, nil)
 					}
-					quiet.withCrowd(b, traffic, p.name+"-beside", others.Storm)
-					quiet.withCrowd(b, traffic, p.name, doors.Storm)
+					m.measure(p.name+"-beside", others.Storm)
+					m.measure(p.name, doors.Storm)
 				}
 			}
-			quiet.report(b)
+			m.report()
 		})
 	}
 }
@@ -91,75 +90,93 @@ func BenchmarkTrafficWhileClientsConnect(b *testing.B) {
 // at its beginning.
 type phase struct{ name, begin string }
 
-// figures are what was measured, by the name of the phase.
-type figures map[string]*figure
+// measurement is the traffic, and what became of it, by the name of the phase.
+type measurement struct {
+	*testing.B
+	traffic *role
+	address string        // where it goes
+	length  time.Duration // of a phase
+	figures map[string]*figure
+}
 
 type figure struct {
 	p50, p99  []float64 // of each second that counts, in microseconds
 	seconds   int       // all of them
-	connected []float64 // at the end of each round; none without a crowd
+	whole     []float64 // the 99th percentile of each phase that counts
+	connected []float64 // at the end of each phase; none without a crowd
 }
 
-// mostStolen is the share of the processors' time that may be stolen in a second
-// that counts.
+// mostStolen is the share of the processors' time that may be stolen in a second,
+// or a phase, that counts.
 const mostStolen = 0.01
 
-// withCrowd is measure while a crowd comes to an address, and notes how many of
-// them were there at the end.
-func (f figures) withCrowd(b *testing.B, traffic bench.Config, name, address string) {
-	b.Helper()
-	c := startRole(b, roleCrowd, address, true)
-	// It comes when the first second is over. Who measures does not wait for it.
-	begun, come := context.WithCancel(b.Context())
-	traffic.Progress = func(bench.Sample) { come() }
-	var coming sync.WaitGroup
-	coming.Go(func() {
-		<-begun.Done()
-		c.tell("come", nil)
-	})
-	f.measure(b, traffic, name, 1)
-	coming.Wait()
-	var connected float64
-	c.tell("count", &connected)
-	c.leave()
-	f[name].connected = append(f[name].connected, connected)
+// measure has traffic for a phase, and a crowd come to an address as that begins,
+// unless it is empty, and notes how many of them are there at the end.
+func (m *measurement) measure(name, address string) {
+	m.Helper()
+	at := m.figures[name]
+	if at == nil {
+		at = new(figure)
+		m.figures[name] = at
+	}
+	var crowd *role
+	if address != "" {
+		crowd = startRole(m.B, roleCrowd, address, afterOthers)
+		crowd.tell("count", nil) // when it is ready
+	}
+	text, err := json.Marshal(traffic{name, m.address, m.length})
+	if err != nil {
+		m.Fatal(err)
+	}
+	m.traffic.tell("begin "+string(text), nil)
+	if crowd != nil {
+		// Connecting takes some milliseconds before the warm-up.
+		time.Sleep(warmup + 20*time.Millisecond)
+		crowd.tell("come", nil)
+	}
+	var r bench.Result
+	m.traffic.tell("end", &r)
+	if crowd != nil {
+		var connected float64
+		crowd.tell("count", &connected)
+		crowd.leave()
+		at.connected = append(at.connected, connected)
+	}
+	at.add(m.B, name, &r)
 }
 
-// measure notes what became of the messages of one run, but of its first seconds.
-func (f figures) measure(b *testing.B, c bench.Config, name string, first int) {
+// add notes what became of the messages of one run.
+func (at *figure) add(b *testing.B, name string, r *bench.Result) {
 	b.Helper()
-	c.TopicPrefix = name
-	r, err := bench.Run(b.Context(), c)
-	if err != nil {
-		b.Fatal(err)
-	}
 	if !r.Messages.Perfect() {
 		b.Errorf("%s: %v", name, r.Messages)
 	}
-	if f[name] == nil {
-		f[name] = new(figure)
-	}
-	at := f[name]
-	for _, s := range r.Samples[first:] {
+	for _, s := range r.Samples {
 		at.seconds++
 		if s.Stolen <= mostStolen {
 			at.p50 = append(at.p50, float64(s.P50.Microseconds()))
 			at.p99 = append(at.p99, float64(s.P99.Microseconds()))
 		}
 	}
+	if r.Stolen <= mostStolen {
+		at.whole = append(at.whole, float64(r.Latency.P99.Microseconds()))
+	}
 }
 
-func (f figures) report(b *testing.B) {
-	for name, at := range f {
+func (m *measurement) report() {
+	for name, at := range m.figures {
 		p50, p99 := bench.SpreadOf(at.p50), bench.SpreadOf(at.p99)
 		if p99.Count > 0 {
-			b.ReportMetric(p50.Median, name+"-p50-us")
-			b.ReportMetric(p99.Median, name+"-p99-us")
-			b.ReportMetric(p99.Max, name+"-worst-p99-us")
+			m.ReportMetric(p50.Median, name+"-p50-us")
+			m.ReportMetric(p99.Median, name+"-p99-us")
+			m.ReportMetric(p99.Max, name+"-worst-p99-us")
 		}
-		b.ReportMetric(float64(p99.Count), fmt.Sprintf("%s-seconds-of-%d", name, at.seconds))
+		if whole := bench.SpreadOf(at.whole); whole.Count > 0 {
+			m.ReportMetric(whole.Median, name+"-whole-p99-us")
+		}
+		m.ReportMetric(float64(p99.Count), fmt.Sprintf("%s-seconds-of-%d", name, at.seconds))
 		if at.connected != nil {
-			b.ReportMetric(bench.SpreadOf(at.connected).Median, name+"-connected")
+			m.ReportMetric(bench.SpreadOf(at.connected).Median, name+"-connected")
 		}
 	}
 }

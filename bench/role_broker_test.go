@@ -11,6 +11,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
+	"runtime/debug"
 
 	"github.com/weirmq/weir/engine"
 	"github.com/weirmq/weir/security"
@@ -31,6 +33,9 @@ type doors struct{ Traffic, Storm string }
 // beBroker is an engine with a port for the crowd and one for everybody else,
 // and says where.
 func beBroker(argument []byte) (func(string) (any, error), error) {
+	// As weir serve has it, and collects garbage while the heap is small.
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+	debug.SetGCPercent(400)
 	var how authentication
 	if err := json.Unmarshal(argument, &how); err != nil {
 		return nil, err

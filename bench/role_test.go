@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 )
@@ -30,18 +32,20 @@ const (
 	roleVariable     = "WEIR_TEST_ROLE"
 	argumentVariable = "WEIR_TEST_ARGUMENT"
 
-	roleBroker = "broker"
-	roleCrowd  = "crowd"
-	roleServer = "server"
-	roleFiller = "filler"
+	roleBroker  = "broker"
+	roleCrowd   = "crowd"
+	roleServer  = "server"
+	roleFiller  = "filler"
+	roleTraffic = "traffic"
 )
 
 // roles take their argument and return who answers lines.
 var roles = map[string]func(argument []byte) (answer func(line string) (any, error), err error){
-	roleBroker: beBroker,
-	roleCrowd:  beCrowd,
-	roleServer: beServer,
-	roleFiller: beFiller,
+	roleBroker:  beBroker,
+	roleCrowd:   beCrowd,
+	roleServer:  beServer,
+	roleFiller:  beFiller,
+	roleTraffic: beTraffic,
 }
 
 func TestMain(m *testing.M) {
@@ -74,20 +78,49 @@ func play(be func([]byte) (func(string) (any, error), error)) error {
 	return nil
 }
 
+// precedence is by what a process is started, and when it runs then.
+type precedence []string
+
+var (
+	// afterOthers is for who is elsewhere: it takes only time that nobody else on
+	// this machine wants. Of nice, the least would still be given milliseconds at a
+	// time.
+	afterOthers = precedence{"chrt", "--idle", "0"}
+	// likeOthers is for who is measured.
+	likeOthers = precedence(nil)
+	// beforeOthers is for who measures: it runs at once, so what it has to wait for
+	// is not its own turn. It must not be busy.
+	beforeOthers = precedence{"chrt", "--fifo", "1"}
+)
+
+// beforeSessions has what this session does precede what else the machine does,
+// where Linux keeps sessions apart (see sched(7), autogroup) and we may.
+func beforeSessions(b *testing.B) {
+	const niceness = "/proc/self/autogroup"
+	if os.WriteFile(niceness, []byte("-20"), 0) == nil {
+		b.Cleanup(func() { _ = os.WriteFile(niceness, []byte("0"), 0) }) // it was allowed before
+	}
+}
+
+// permitted returns when, or likeOthers if we may not have that, and says so.
+func (when precedence) permitted(b *testing.B) precedence {
+	b.Helper()
+	if err := exec.Command(when[0], append(slices.Clip(when[1:]), "true")...).Run(); err != nil {
+		b.Logf("%s is not permitted (%v): what is measured waits for its turn as well", strings.Join(when, " "), err)
+		return likeOthers
+	}
+	return when
+}
+
 // startRole starts a process that lives until the benchmark has ended, or
-// leaves. One that is elsewhere takes only time that nobody else on this machine
-// wants, as if it had processors of its own.
-func startRole(b *testing.B, name string, argument any, elsewhere bool) *role {
+// leaves.
+func startRole(b *testing.B, name string, argument any, when precedence) *role {
 	b.Helper()
 	text, err := json.Marshal(argument)
 	if err != nil {
 		b.Fatal(err)
 	}
-	command := []string{os.Args[0]}
-	if elsewhere {
-		// Of nice, the least would still be given milliseconds at a time.
-		command = append([]string{"chrt", "--idle", "0"}, command...)
-	}
+	command := append(slices.Clip(when), os.Args[0])
 	r := &role{b: b, name: name, process: exec.Command(command[0], command[1:]...)}
 	r.process.Env = append(os.Environ(), roleVariable+"="+name, argumentVariable+"="+string(text))
 	r.process.Stderr = os.Stderr

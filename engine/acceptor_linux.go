@@ -14,8 +14,8 @@ import (
 )
 
 // acceptBatch is the number of connections that are accepted in a cycle. It is
-// one while there are more that want to be read from than are: in the backlog of
-// the socket nobody else waits for them.
+// one while there are messages, or more connections that want to be read from than
+// are: in the backlog of the socket nobody else waits for them.
 const acceptBatch = 8
 
 // acceptor accepts the connections of one port, on the first executor.
@@ -124,7 +124,7 @@ func (a *acceptor) pauseFor(d time.Duration) {
 func (a *acceptor) accept() {
 	e := a.port.engine
 	n := acceptBatch
-	if slices.ContainsFunc(a.executor.pollers, (*poller).crowded) {
+	if slices.ContainsFunc(a.executor.pollers, (*poller).engaged) {
 		n = 1
 	}
 	for range n {

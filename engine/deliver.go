@@ -14,6 +14,7 @@ func (l *loop) route(p *publication) {
 }
 
 func (l *loop) distribute(p *publication, r *route) {
+	l.lastMessage = l.now
 	if limit := l.engine.limits.MaximumMessageExpiry; limit != 0 && (!p.hasExpiry || p.expiry > limit) {
 		p.hasExpiry, p.expiry = true, limit
 		l.stats.MessageExpiriesReduced++
@@ -79,6 +80,7 @@ func (l *loop) accepts(r *route) bool {
 func (l *loop) deliver(p *publication, receivers []receiver) {
 	p.fanout = len(receivers)
 	l.frames.reset()
+	l.lastMessage = l.now
 	for i := range receivers {
 		r := &receivers[i]
 		if p.from == r.session {

@@ -25,6 +25,8 @@ type loop struct {
 	armed  int64 // when the driver will wake the loop for the wheel; 0: not set
 	inTurn bool
 
+	lastMessage int64 // when there was one, see crowd
+
 	draining    bool    // the engine is stopping
 	lingering   []*conn // closed, with output that the peer has not taken
 	lingerUntil int64

@@ -132,11 +132,6 @@ func (l *loop) drainInbox() {
 	}
 }
 
-// maxAnswers is the number of answers that are heard before the loop looks at
-// its connections again. There are thousands of them at once when a server of an
-// authenticator comes back, each with a Client to let in.
-const maxAnswers = 4
-
 // postAnswer has task run on l, like post, but a few at a time: it is about one
 // Client that waits for a goroutine, and nobody else should wait for that. Tasks
 // of one goroutine run in the order posted. Safe for concurrent use.
@@ -148,9 +143,10 @@ func (l *loop) postAnswer(task func(*loop)) {
 	}
 }
 
-// hearAnswers runs a few tasks of postAnswer.
+// hearAnswers runs a few tasks of postAnswer. There are thousands at once when the
+// server of an authenticator comes back.
 func (l *loop) hearAnswers() {
-	for range maxAnswers {
+	for range l.crowd() {
 		if l.unheard == nil {
 			l.unheard = l.answers.take()
 		}

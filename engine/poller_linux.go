@@ -56,14 +56,8 @@ type arrival struct {
 	port      *port
 }
 
-const (
-	// pollBatch is the number of events that one turn handles at most.
-	pollBatch = 256
-	// maxPassing is the number of connections that come or go that are read from
-	// before the loop looks at the others again: each of them costs as much as
-	// twenty messages, and thousands at once must not have everybody else wait.
-	maxPassing = 4
-)
+// pollBatch is the number of events that one turn handles at most.
+const pollBatch = 256
 
 func newPoller(r *epollReactor, l *loop) (*poller, error) {
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
@@ -131,7 +125,7 @@ func (p *poller) turn(events []unix.EpollEvent, buffer []byte) {
 	l.end()
 	if len(p.passing) > 0 {
 		l.begin()
-		p.readLater(&p.passing, maxPassing, buffer)
+		p.readLater(&p.passing, l.crowd(), buffer)
 		l.end()
 	}
 }
@@ -151,8 +145,8 @@ func (p *poller) readLater(noted *[]int32, most int, buffer []byte) {
 	*noted = slices.Delete(*noted, 0, n)
 }
 
-// crowded reports whether more come and go than one turn looks at.
-func (p *poller) crowded() bool { return len(p.passing) > 0 }
+// engaged reports whether there is enough to do without more connections.
+func (p *poller) engaged() bool { return len(p.passing) > 0 || p.loop.hasMessages() }
 
 // idle reports whether a turn without events would have nothing to do.
 func (p *poller) idle(now int64) bool {

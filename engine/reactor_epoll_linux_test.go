@@ -234,7 +234,7 @@ func TestCrowdThatConnectsAtOnceTakesManyTurns(t *testing.T) {
 		<-done
 	}
 	var crowd []*codectest.Conn
-	for range 5 * maxPassing {
+	for range 5 * maxCrowd {
 		crowd = append(crowd, codectest.Dial(t, e.Addr("p").String(), codectest.Options{Timeout: time.Minute}))
 	}
 	for there := 0; there < len(crowd); {
@@ -255,8 +255,8 @@ func TestCrowdThatConnectsAtOnceTakesManyTurns(t *testing.T) {
 		}
 	})
 	for _, n := range turns {
-		if n > maxPassing {
-			t.Errorf("a turn took in %d, want %d at most", n, maxPassing)
+		if n > maxCrowd {
+			t.Errorf("a turn took in %d, want %d at most", n, maxCrowd)
 		}
 	}
 }
@@ -265,7 +265,7 @@ func TestCrowdThatConnectsAtOnceTakesManyTurns(t *testing.T) {
 func TestCrowdThatLeavesAtOnceTakesManyTurns(t *testing.T) {
 	e, r := startEpoll(t, Options{Loops: 1, Listeners: []Listener{{Name: "p", Address: "127.0.0.1:0"}}})
 	var crowd []*codectest.Conn
-	for range 5 * maxPassing {
+	for range 5 * maxCrowd {
 		c := codectest.Dial(t, e.Addr("p").String(), codectest.Options{Timeout: time.Minute})
 		c.Send(codec.AppendConnect(nil, &codec.Connect{Version: codec.V5, CleanStart: true}))
 		c.NextOf(codec.TypeConnack)
@@ -281,8 +281,8 @@ func TestCrowdThatLeavesAtOnceTakesManyTurns(t *testing.T) {
 		}
 		for waiting := len(p.passing); waiting > 0; waiting = len(p.passing) {
 			p.turn(nil, make([]byte, 16))
-			if n := waiting - len(p.passing); n < 1 || n > maxPassing {
-				t.Errorf("%d are let go in one turn, want %d", n, maxPassing)
+			if n := waiting - len(p.passing); n < 1 || n > maxCrowd {
+				t.Errorf("%d are let go in one turn, want %d", n, maxCrowd)
 				return
 			}
 		}
@@ -378,7 +378,7 @@ func TestWhoNeverStopsIsReadFromOnceInATurn(t *testing.T) {
 // that they came, a few in each turn, and who goes on talking comes last.
 func TestNewcomersTakeTurns(t *testing.T) {
 	e, r := startEpoll(t, Options{Loops: 1, Listeners: []Listener{{Name: "p", Address: "127.0.0.1:0"}}})
-	const talkers = 3*maxPassing + 1
+	const talkers = 3*maxCrowd + 1
 	var peers []net.Conn
 	for range talkers {
 		nc, err := net.Dial("tcp", e.Addr("p").String())
@@ -409,9 +409,9 @@ func TestNewcomersTakeTurns(t *testing.T) {
 			}
 			lookAtConnections(t, p, buffer)
 			before := slices.Clone(p.passing)
-			p.readLater(&p.passing, maxPassing, buffer)
+			p.readLater(&p.passing, maxCrowd, buffer)
 			now := before[:len(before)-len(p.passing)]
-			if len(now) > maxPassing {
+			if len(now) > maxCrowd {
 				t.Errorf("%d are heard in one turn", len(now))
 			}
 			heard = append(heard, now...)
@@ -490,7 +490,7 @@ func TestClientThatSendsAndLeavesAtOnceIsHeardAndGone(t *testing.T) {
 // in order, and mail does not wait for them.
 func TestAnswersThatComeTogetherTakeManyTurns(t *testing.T) {
 	e, _ := startEpoll(t, Options{Loops: 1, Listeners: []Listener{{Name: "p", Address: "127.0.0.1:0"}}})
-	const answers = 10 * maxAnswers
+	const answers = 10 * maxCrowd
 	turns, order := make(map[int64]int), []int(nil)
 	done, mail := make(chan struct{}), -1
 	e.loops[0].post(func(l *loop) { // while it does nothing else, all of them are posted
@@ -509,12 +509,12 @@ func TestAnswersThatComeTogetherTakeManyTurns(t *testing.T) {
 	if len(order) != answers || !slices.IsSorted(order) {
 		t.Errorf("%d answers were heard, in order: %v; want %d", len(order), slices.IsSorted(order), answers)
 	}
-	if mail < 1 || mail > 2*maxAnswers {
+	if mail < 1 || mail > 2*maxCrowd {
 		t.Errorf("mail was taken after %d answers", mail)
 	}
 	for _, n := range turns {
-		if n > maxAnswers {
-			t.Errorf("%d answers in a turn, want %d at most", n, maxAnswers)
+		if n > maxCrowd {
+			t.Errorf("%d answers in a turn, want %d at most", n, maxCrowd)
 		}
 	}
 }

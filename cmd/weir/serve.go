@@ -126,6 +126,7 @@ func (s *serving) serve(ctx context.Context, dir string, logger *slog.Logger) er
 	if err != nil {
 		return err
 	}
+	spareProcessor()
 	paceGC(s.memoryLimit, logger)
 	controller := resource.NewController(dir, eng, logger)
 	controller.Adopt(snapshot, problems)
