@@ -34,7 +34,9 @@
 //
 // What waits for somebody runs on a goroutine and comes back as a task of the
 // loop: TLS handshakes, authenticators and authorizers that are not immediate,
-// logging and [Options].Observe, handlers of in-process Subscriptions.
+// logging and [Options].Observe, handlers of in-process Subscriptions. A program in
+// which hundreds of those may be busy gives loops a processor of Go's to spare by
+// raising GOMAXPROCS by one once the engine is made, as weir serve does.
 //
 // # The life of a PUBLISH
 //
