@@ -14,7 +14,7 @@ const promptSlice = 100_000 // nanoseconds
 // runs for a short while to whoever runs already, unless it has had its share, and
 // anybody may say so of himself. A message that comes while all processors ask an
 // authentication server for a thousand Clients waited for one of them otherwise,
-// for 3 ms: the 99th percentile was ten times what it is.
+// for up to 4 ms: the 99th percentile was several times what it is.
 func promptThread() {
 	runtime.LockOSThread()
 	attributes, err := unix.SchedGetAttr(0, 0)

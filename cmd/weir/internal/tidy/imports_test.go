@@ -28,15 +28,16 @@ var none = []string{}
 var rules = []rule{
 	{"cmd", nil, nil},
 	{"examples", []string{"bench", "codec", "engine", "examples", "security", "tlsstate", "topics"}, nil},
-	{"bench", []string{"bench", "codec", "engine", "security", "tlsstate", "topics"}, nil},
+	{"bench", []string{"bench", "codec", "engine", "internal", "security", "tlsstate", "topics"}, nil},
 	{"engine/resource", []string{"codec", "engine", "security", "tlsstate", "topics"}, nil},
-	{"engine", []string{"codec", "engine/internal", "security", "tlsstate", "topics"}, nil},
+	{"engine", []string{"codec", "engine/internal", "internal", "security", "tlsstate", "topics"}, nil},
 	{"engine/internal", []string{"codec", "engine/internal"}, nil},
 	{"security", []string{"security", "topics"}, nil},
 	{"security/pki", none, none},
 	{"tlsstate", []string{"tlsstate"}, none},
 	{"topics", []string{"topics"}, []string{"github.com/cespare/xxhash/v2", "github.com/puzpuzpuz/xsync/v3"}},
 	{"codec", []string{"codec"}, none},
+	{"internal", none, none},
 }
 
 // reserved lists packages that only some of ours may import, themselves. The
