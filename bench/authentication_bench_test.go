@@ -130,7 +130,8 @@ func (m *measurement) measure(name, address string) {
 	}
 	m.traffic.tell("begin "+string(text), nil)
 	if crowd != nil {
-		// Connecting takes some milliseconds before the warm-up.
+		// The load generator tells nobody when its warm-up is over, before which it
+		// has connected, which takes some milliseconds.
 		time.Sleep(warmup + 20*time.Millisecond)
 		crowd.tell("come", nil)
 	}

@@ -37,6 +37,7 @@ func exampleResults() *Comparison {
 func TestMarkdownHasMediansRangesAndRatios(t *testing.T) {
 	c := exampleResults()
 	c.Results[3].Messages.Lost = 2
+	c.Results[1].Stolen = 0.5 // of the first round, and nothing of the second
 	var b strings.Builder
 	if err := c.WriteMarkdown(&b); err != nil {
 		t.Fatal(err)
@@ -55,6 +56,7 @@ func TestMarkdownHasMediansRangesAndRatios(t *testing.T) {
 | p99 | us | new | 3,000 | 3,000 - 3,000 | 1.000 |
 | p99.9 | us | old | 4,000,000 | 4,000,000 - 4,000,000 | 1.000 |
 | p99.9 | us | new | 4,000,000 | 4,000,000 - 4,000,000 | 1.000 |
+| time stolen | % | new | 25.0 | 0.00 - 50.0 |  |
 | peak RSS | MiB | old | 3.00 | 3.00 - 3.00 | 1.000 |
 | peak RSS | MiB | new | 3.00 | 3.00 - 3.00 | 1.000 |
 

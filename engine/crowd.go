@@ -11,7 +11,7 @@ const maxCrowd = 4
 // messagesFollow is for how long after a message another one is expected.
 const messagesFollow = 10 * time.Millisecond
 
-// crowd returns the number for now.
+// crowd returns how many of each kind l sees to in this turn.
 func (l *loop) crowd() int {
 	if l.hasMessages() {
 		return 1

@@ -47,11 +47,10 @@ func (r *epollReactor) grow(half int64) int64 {
 	room := min(2*half, int64(min(limit.Cur, math.MaxInt64)))
 	// The lowest free number from there on. The table does not shrink.
 	fd, err := unix.FcntlInt(uintptr(r.executors[0].bell), unix.F_DUPFD_CLOEXEC, int(room-1))
-	if err != nil {
-		return math.MaxInt64
+	if err == nil {
+		_ = unix.Close(fd)
 	}
-	_ = unix.Close(fd)
-	if room < 2*half {
+	if err != nil || room < 2*half {
 		return math.MaxInt64
 	}
 	return half

@@ -182,8 +182,8 @@ func (x *executor) run() {
 	}
 }
 
-// wait waits for events for so many milliseconds. Where it does not, nobody else is
-// given the processor, which it would have to be had back from.
+// wait waits for events for so many milliseconds. Where that is none it keeps Go's
+// processor, which it would have to wait for otherwise.
 func (x *executor) wait(timeout int) (n int, err error) {
 	if timeout != 0 {
 		return unix.EpollWait(x.hub, x.events, timeout)

@@ -261,6 +261,36 @@ func TestCrowdThatConnectsAtOnceTakesManyTurns(t *testing.T) {
 	}
 }
 
+func TestOneConnectionIsAcceptedInACycleWhileThereAreMessages(t *testing.T) {
+	e, r := startEpoll(t, Options{Loops: 1, Listeners: []Listener{{Name: "p", Address: "127.0.0.1:0"}}})
+	onPoller(e, r, func(p *poller) {
+		for range acceptBatch {
+			nc, err := net.Dial("tcp", e.Addr("p").String()) // into the backlog
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer nc.Close()
+		}
+		for _, row := range []struct {
+			name string
+			last int64
+			want int
+		}{
+			{"a message", p.loop.now, 1},
+			{"none for a while", p.loop.now - int64(messagesFollow), acceptBatch},
+		} {
+			p.loop.lastMessage = row.last
+			for _, a := range r.executors[0].acceptors {
+				a.accept()
+			}
+			if n := len(p.arrivals); n != row.want {
+				t.Errorf("%s: %d have been accepted, want %d", row.name, n, row.want)
+			}
+		}
+	})
+}
+
 // Whoever stays is served between those of a crowd that leaves.
 func TestCrowdThatLeavesAtOnceTakesManyTurns(t *testing.T) {
 	e, r := startEpoll(t, Options{Loops: 1, Listeners: []Listener{{Name: "p", Address: "127.0.0.1:0"}}})
