@@ -74,6 +74,14 @@ func (m *mailbox) take() *batch {
 
 func (m *mailbox) empty() bool { return m.head.Load() == nil }
 
+// listen is for a loop that had a turn without a take: it has the next push wake
+// it, and reports whether it must take before it sleeps. A push rings after it has
+// added its batch, so it may have rung in vain for what was taken before.
+func (m *mailbox) listen() (more bool) {
+	m.bell.Store(false)
+	return !m.empty()
+}
+
 // post has task run on l in a turn of its own or together with other work.
 // Safe for concurrent use. Tasks of one goroutine run in the order posted.
 func (l *loop) post(task func(*loop)) {
@@ -158,7 +166,7 @@ func (l *loop) hearAnswers() {
 		l.runTask(b.task)
 		b.release()
 	}
-	if l.unheard != nil || !l.answers.empty() { // whose bell may have rung before
+	if l.unheard != nil || l.answers.listen() {
 		l.driver.wake(l)
 	}
 }

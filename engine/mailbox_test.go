@@ -152,3 +152,29 @@ func TestMessageThatExpiresInTheMailboxIsNotDelivered(t *testing.T) {
 		})
 	}
 }
+
+// A push adds its batch and rings after that. If the loop takes in between, and
+// does as much as a turn may, the turn that the ring brings does the rest and takes
+// nothing: the next push must ring again all the same.
+func TestAnswerWakesTheLoopAfterOneWhoseRingCameLate(t *testing.T) {
+	e, m := newMemoryEngine(t, Options{}, 1)
+	l := e.loops[0]
+	heard := 0
+	answer := func() { l.postAnswer(func(*loop) { heard++ }) }
+	for range 2 * maxCrowd {
+		answer()
+	}
+	m.takeWoken().woken()
+	if heard != maxCrowd {
+		t.Fatalf("a turn hears %d answers, want %d", heard, maxCrowd)
+	}
+	if l.answers.bell.Swap(true) { // by the last of them
+		t.Fatal("the bell is rung after a turn")
+	}
+	m.settle()
+	answer()
+	m.settle()
+	if want := 2*maxCrowd + 1; heard != want {
+		t.Errorf("%d answers are heard, want %d", heard, want)
+	}
+}
