@@ -7,13 +7,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/bits"
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // A role is this program in a process of its own, so that what it computes is
@@ -173,23 +177,40 @@ func (r *role) leave() {
 	}
 }
 
-// beFiller uses up what processor time is left. A virtual machine whose processors
-// have nothing to do gives them to others, and gets them back when the machine
-// below comes round to it: that took milliseconds, of messages that come one by one.
-// It gives its turn up all the time: whoever was made ready while another one ran,
-// and has had a little more than its share, would have it wait for the next tick.
+// beFiller uses up what time each processor has left. A virtual machine whose
+// processors have nothing to do gives them to others, and gets them back when the
+// machine below comes round to it: that took milliseconds, of messages that come
+// one by one. Each processor has a thread of its own, since Linux left both of two on
+// one of them while the other slept. They give their turn up all the time: whoever
+// was made ready while another one ran, and has had a little more than its share,
+// would have it wait for the next tick.
 func beFiller([]byte) (func(string) (any, error), error) {
-	for range runtime.GOMAXPROCS(0) {
+	var processors unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &processors); err != nil {
+		return nil, err
+	}
+	// Go cannot preempt who is always in a system call that it was not told of: not
+	// for what collects garbage, and not for who is told that this is over.
+	debug.SetGCPercent(-1)
+	runtime.GOMAXPROCS(processors.Count() + 1)
+	pinned := make(chan error)
+	for i := range len(processors) * bits.UintSize {
+		if !processors.IsSet(i) {
+			continue
+		}
 		go func() {
-			for {
-				for range 1000 {
-					_, _, _ = syscall.RawSyscall(syscall.SYS_SCHED_YIELD, 0, 0, 0)
-				}
-				// Go cannot preempt who is always in a system call that it was not told
-				// of: nobody would find out that there is nothing more to be told.
-				runtime.Gosched()
+			runtime.LockOSThread()
+			var own unix.CPUSet
+			own.Set(i)
+			err := unix.SchedSetaffinity(0, &own)
+			pinned <- err
+			for err == nil {
+				_, _, _ = syscall.RawSyscall(syscall.SYS_SCHED_YIELD, 0, 0, 0)
 			}
 		}()
+		if err := <-pinned; err != nil {
+			return nil, err
+		}
 	}
 	return func(string) (any, error) { return nil, nil }, nil
 }
