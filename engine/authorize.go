@@ -13,16 +13,12 @@ import (
 // a time, and replaces it whole; connections notice by comparing pointers.
 type policy struct {
 	authenticator security.Authenticator // nil: everyone
-	immediate     bool                   // authenticator never waits
 	table         *security.Table        // or
 	custom        security.Authorizer    // or neither: everything is allowed
 }
 
 func newPolicy(l *Listener) *policy {
 	p := &policy{authenticator: l.Authenticator}
-	if i, ok := l.Authenticator.(security.Immediate); ok {
-		p.immediate = i.AuthenticatesImmediately()
-	}
 	if t, ok := l.Authorizer.(*security.Table); ok {
 		p.table = t
 	} else {
@@ -54,26 +50,32 @@ func (c *conn) authenticate() {
 			}
 		}
 	}
-	switch {
-	case p.authenticator == nil:
-		if cr.AuthenticationMethod != "" {
-			c.judge(p, verdict{err: &security.Denied{Code: byte(codec.BadAuthenticationMethod), Reason: "the port has no authentication"}})
-			return
-		}
-		c.judge(p, verdict{})
-	case p.immediate && p.custom == nil:
-		r, err := p.authenticator.Authenticate(context.Background(), cr)
-		c.judge(p, verdict{result: r, err: err})
-	default:
-		will := ""
-		if a.will != nil {
-			will = a.will.msg.topic
-		}
-		c.wait(func(ctx context.Context) func() {
-			v := p.ask(ctx, cr, will)
-			return func() { c.judge(p, v) }
-		})
+	if v, ok := p.promptly(cr); ok {
+		c.judge(p, v)
+		return
 	}
+	will := ""
+	if a.will != nil {
+		will = a.will.msg.topic
+	}
+	c.wait(func(ctx context.Context) func() {
+		v := p.ask(ctx, cr, will)
+		return func() { c.judge(p, v) }
+	})
+}
+
+// promptly is the judgement, if it does not have to wait.
+func (p *policy) promptly(cr *security.Credentials) (v verdict, ok bool) {
+	switch {
+	case p.authenticator == nil && cr.AuthenticationMethod != "":
+		v.err = &security.Denied{Code: byte(codec.BadAuthenticationMethod), Reason: "the port has no authentication"}
+	case p.authenticator == nil:
+	case p.custom != nil:
+		return v, false
+	default:
+		v.result, v.err = security.Promptly(p.authenticator, cr)
+	}
+	return v, !errors.Is(v.err, security.ErrMustWait)
 }
 
 // ask is the part of the judgement that may wait.

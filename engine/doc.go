@@ -33,7 +33,7 @@
 // registry of Client Identifiers and the policy of each listener.
 //
 // What waits for somebody runs on a goroutine and comes back as a task of the
-// loop: TLS handshakes, authenticators and authorizers that are not immediate,
+// loop: TLS handshakes, authenticators that must wait, custom authorizers,
 // logging and [Options].Observe, handlers of in-process Subscriptions. A program in
 // which hundreds of those may be busy gives loops a processor of Go's to spare by
 // raising GOMAXPROCS by one once the engine is made, as weir serve does.
@@ -65,8 +65,8 @@
 // The methods of [Engine] and [Subscription] are safe for concurrent use, and
 // so must be the Authenticators, Authorizers and handlers that a program
 // brings: each handler is called from one goroutine of its own, an
-// Authenticator from many. One that implements [security.Immediate] is called
-// on an event loop, where everybody waits for it.
+// Authenticator from many. One that implements [security.Immediate] or
+// [security.Prompt] is called on an event loop, where everybody waits for it.
 //
 // [Options].Observe and the Logger are called from one goroutine, after the
 // fact, and cannot delay anybody.

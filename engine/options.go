@@ -96,9 +96,9 @@ type Listener struct {
 	TLS *tlsstate.Config
 
 	// Authenticator decides who a Client is. Nil accepts everyone, and then
-	// Authorizer must be nil too. One that implements security.Immediate is
-	// called on the event loop; any other runs on a goroutine of a bounded
-	// pool while the connection waits.
+	// Authorizer must be nil too. One that implements security.Immediate, or
+	// security.Prompt as long as that can tell, is called on the event loop; any
+	// other runs on a goroutine of a bounded pool while the connection waits.
 	Authenticator security.Authenticator
 
 	// Authorizer decides what a Client may do. Nil allows everything. A

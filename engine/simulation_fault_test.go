@@ -179,7 +179,7 @@ var simFaults = []simFaultCase{
 		return simFault{checkpoint: func(s *simulation) {
 			open := new(policy)
 			open.table = compilePolicy(s.t, "* may connect; * may publish #; * may subscribe #")
-			open.authenticator, open.immediate = testAuthenticator, true
+			open.authenticator = testAuthenticator
 			s.net.port.policy.Store(open)
 		}}
 	}},

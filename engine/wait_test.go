@@ -127,3 +127,59 @@ func TestClientsWhoWaitForAnAuthenticatorHoldNobodyUp(t *testing.T) {
 		t.Errorf("%d Sessions, want %d", n, len(waiting)+len(others))
 	}
 }
+
+// remembers is gated, but knows some Clients.
+type remembers struct {
+	gated
+	known string // their User Name
+}
+
+func (r *remembers) AuthenticatePromptly(c *security.Credentials) (security.Result, error) {
+	if c.UserName != r.known {
+		return security.Result{}, security.ErrMustWait
+	}
+	return security.Result{Method: "gated", Username: c.UserName}, nil
+}
+
+// Who is known already takes no goroutine, and is let in when as many wait as may;
+// but what a custom Authorizer says of it may take a while all the same.
+func TestClientsWhoAreKnownDoNotWait(t *testing.T) {
+	e, m := newMemoryEngine(t, Options{Limits: Limits{PendingAuthentications: 1, AuthenticationTimeout: time.Hour}}, 1)
+	r := &remembers{gated{asked: make(chan struct{}, 1), left: make(chan struct{}, 1), gate: make(chan struct{})}, "known"}
+	open, ruled := &port{engine: e, name: "open"}, &port{engine: e, name: "ruled"}
+	open.policy.Store(newPolicy(&Listener{Authenticator: r}))
+	ruled.policy.Store(newPolicy(&Listener{Authenticator: r, Authorizer: allowing{}}))
+	connect := func(p *port, userName string) *memoryConn {
+		c := m.dial(p)
+		c.send(codec.AppendConnect(nil, &codec.Connect{Version: codec.V5, CleanStart: true, HasUserName: true, UserName: []byte(userName)}))
+		m.settle()
+		return c
+	}
+	stranger := connect(open, "stranger")
+	if got := stranger.received(t); got != nil {
+		t.Fatalf("a stranger was sent %v", got)
+	}
+	for _, tc := range []struct {
+		port     *port
+		userName string
+		admitted bool
+	}{{open, "known", true}, {open, "another", false}, {ruled, "known", false}} {
+		c := connect(tc.port, tc.userName)
+		if got := c.received(t); !slices.Equal(got, []codec.PacketType{codec.TypeConnack}) || c.closed == tc.admitted {
+			t.Errorf("%s at %s was sent %v, closed %v", tc.userName, tc.port.name, got, c.closed)
+		}
+	}
+	close(r.gate)
+	e.goroutines.Wait()
+	m.settle()
+	if got := stranger.received(t); !slices.Equal(got, []codec.PacketType{codec.TypeConnack}) {
+		t.Errorf("the stranger was sent %v", got)
+	}
+}
+
+// allowing is a custom Authorizer that allows everything.
+type allowing struct{}
+
+func (allowing) Authorize(context.Context, *security.Principal, security.Action, string) (security.Decision, error) {
+	return security.Allow, nil
+}

@@ -107,6 +107,32 @@ type Immediate interface {
 	AuthenticatesImmediately() bool
 }
 
+// Prompt is implemented by an [Authenticator] that can often tell without waiting:
+// from what it remembers, or because it knows that nobody would answer.
+type Prompt interface {
+	Authenticator
+	// AuthenticatePromptly returns what Authenticate would, or [ErrMustWait] if
+	// that might wait, for I/O or otherwise, or compute for long. The caller may run
+	// it on an event loop. It is safe for concurrent use.
+	AuthenticatePromptly(c *Credentials) (Result, error)
+}
+
+// ErrMustWait is the answer of a [Prompt] that cannot tell at once. Test for it with
+// [errors.Is].
+var ErrMustWait = errors.New("to judge the credentials takes a while")
+
+// Promptly returns what a makes of c, or [ErrMustWait] if it might have to wait for
+// that: it need be neither a [Prompt] nor [Immediate].
+func Promptly(a Authenticator, c *Credentials) (Result, error) {
+	if p, ok := a.(Prompt); ok {
+		return p.AuthenticatePromptly(c)
+	}
+	if i, ok := a.(Immediate); ok && i.AuthenticatesImmediately() {
+		return a.Authenticate(context.Background(), c)
+	}
+	return Result{}, ErrMustWait
+}
+
 // MethodHandler is implemented by an [Authenticator] that takes part in the
 // enhanced authentication of the MQTT 5.0 standard, section 4.12.
 type MethodHandler interface {

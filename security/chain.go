@@ -9,24 +9,29 @@ import (
 // relevant; the answer of that one is final. One that is [Unavailable] counts
 // as not relevant. It is safe for concurrent use.
 type Chain struct {
-	methods   []Authenticator
-	immediate bool
+	methods []Authenticator
 }
 
 // NewChain returns a Chain of methods, none of which may be nil. A Chain of no
 // methods denies everyone.
 func NewChain(methods ...Authenticator) *Chain {
-	c := &Chain{methods: methods, immediate: true}
-	for _, m := range methods {
-		im, ok := m.(Immediate)
-		c.immediate = c.immediate && ok && im.AuthenticatesImmediately()
-	}
-	return c
+	return &Chain{methods}
 }
 
 // Authenticate implements [Authenticator]. The error is always a [*Denied]
 // whose Code is at least 0x80.
 func (c *Chain) Authenticate(ctx context.Context, cr *Credentials) (Result, error) {
+	return c.judge(cr, func(m Authenticator) (Result, error) { return m.Authenticate(ctx, cr) })
+}
+
+// AuthenticatePromptly implements [Prompt]. The error is a [*Denied] as that of
+// Authenticate, or [ErrMustWait].
+func (c *Chain) AuthenticatePromptly(cr *Credentials) (Result, error) {
+	return c.judge(cr, func(m Authenticator) (Result, error) { return Promptly(m, cr) })
+}
+
+// judge has ask ask one method after the other.
+func (c *Chain) judge(cr *Credentials, ask func(Authenticator) (Result, error)) (Result, error) {
 	// A certificate might well be relevant all the same, but the CONNACK would
 	// have to name an exchange that no method took part in [MQTT-4.12.0-1].
 	if cr.AuthenticationMethod != "" && !c.HandlesAuthenticationMethod(cr.AuthenticationMethod) {
@@ -34,10 +39,12 @@ func (c *Chain) Authenticate(ctx context.Context, cr *Credentials) (Result, erro
 	}
 	var unavailable *Unavailable
 	for _, m := range c.methods {
-		result, err := m.Authenticate(ctx, cr)
+		result, err := ask(m)
 		switch {
 		case err == nil:
 			return result, nil
+		case errors.Is(err, ErrMustWait):
+			return Result{}, ErrMustWait
 		case isUnavailable(err, &unavailable):
 			// Which is not to say that the credentials are bad.
 		case !notRelevant(err):
@@ -54,10 +61,6 @@ func (c *Chain) Authenticate(ctx context.Context, cr *Credentials) (Result, erro
 	}
 	return Result{}, errNothingRelevant
 }
-
-// AuthenticatesImmediately implements [Immediate]: it is true when it is true
-// of every method.
-func (c *Chain) AuthenticatesImmediately() bool { return c.immediate }
 
 // HandlesAuthenticationMethod implements [MethodHandler]: it is true when it
 // is true of any method.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -125,20 +126,60 @@ func TestChainRefusesAnUnknownAuthenticationMethod(t *testing.T) { // [MQTT-4.12
 	}
 }
 
-func TestChainIsImmediateIfAllMethodsAre(t *testing.T) {
-	fast, slow := &method{immediate: true}, &method{}
+// promptMethod knows its answer at once, or not.
+type promptMethod struct {
+	method
+	knows bool
+}
+
+func (p *promptMethod) AuthenticatePromptly(cr *Credentials) (Result, error) {
+	if !p.knows {
+		return Result{}, fmt.Errorf("not yet: %w", ErrMustWait)
+	}
+	return p.Authenticate(context.Background(), cr)
+}
+
+// A chain tells at once what it would tell anyway, unless a method that counts would
+// have to wait.
+func TestChainAnswersPromptlyUnlessAMethodThatCountsMustWait(t *testing.T) {
+	skip := func() error { return ErrNotRelevant }
+	fast := func(err error) Authenticator { return &method{err: err, immediate: true} }
+	slow := func(err error) Authenticator { return &method{err: err} }
+	known := func(err error) Authenticator { return &promptMethod{method{err: err}, true} }
+	unknown := func(err error) Authenticator { return &promptMethod{method: method{err: err}} }
+	wrong := &Denied{Code: BadUserNameOrPassword, Reason: "wrong"}
+	away := &Unavailable{Method: "M"}
 	for _, tc := range []struct {
+		name    string
 		methods []Authenticator
-		want    bool
+		waits   bool
 	}{
-		{nil, true},
-		{[]Authenticator{fast, &X509{}}, true},
-		{[]Authenticator{fast, slow}, false},
-		{[]Authenticator{plain{fast}}, false},
-		{[]Authenticator{NewChain(fast)}, true},
+		{"none", nil, false},
+		{"an immediate one", []Authenticator{fast(nil)}, false},
+		{"one that is not", []Authenticator{slow(nil)}, true},
+		{"one that cannot say", []Authenticator{plain{fast(nil)}}, true},
+		{"an immediate one before one that waits", []Authenticator{fast(nil), slow(nil)}, false},
+		{"one that waits after one that is not relevant", []Authenticator{fast(skip()), slow(nil)}, true},
+		{"one that waits, first", []Authenticator{slow(skip()), fast(nil)}, true},
+		{"one that knows", []Authenticator{known(nil)}, false},
+		{"one that knows that it denies", []Authenticator{known(wrong), slow(nil)}, false},
+		{"one that knows that it is unavailable", []Authenticator{known(away)}, false},
+		{"one that is unavailable, and an immediate one", []Authenticator{known(away), fast(nil)}, false},
+		{"one that is unavailable, and one that waits", []Authenticator{known(away), unknown(nil)}, true},
+		{"one that does not know", []Authenticator{unknown(nil)}, true},
+		{"a chain that knows", []Authenticator{NewChain(known(nil))}, false},
+		{"a chain that does not", []Authenticator{NewChain(unknown(nil))}, true},
 	} {
-		if got := NewChain(tc.methods...).AuthenticatesImmediately(); got != tc.want {
-			t.Errorf("%v: got %v", tc.methods, got)
+		c := NewChain(tc.methods...)
+		r, err := Promptly(c, &Credentials{})
+		if waits := errors.Is(err, ErrMustWait); waits != tc.waits {
+			t.Errorf("%s: %v, want to wait: %v", tc.name, err, tc.waits)
+		}
+		if tc.waits {
+			continue
+		}
+		if want, wantErr := c.Authenticate(t.Context(), &Credentials{}); !reflect.DeepEqual(r, want) || fmt.Sprint(err) != fmt.Sprint(wantErr) {
+			t.Errorf("%s: %+v, %v and later %+v, %v", tc.name, r, err, want, wantErr)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package custom
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/weirmq/weir/security"
 	"github.com/weirmq/weir/security/internal/breaker"
 )
 
@@ -30,7 +32,15 @@ func TestDeadServerCostsClientsNoTime(t *testing.T) {
 	a.now = c.Now
 	expect := func(want string, requests int64) {
 		t.Helper()
+		before := s.requests.Load()
+		_, promptly := security.Promptly(a, new(security.Credentials))
 		_, err := authenticate(a)
+		switch asked := s.requests.Load() > before; {
+		case errors.Is(promptly, security.ErrMustWait) != asked:
+			t.Fatalf("promptly: %v, and then the server was asked: %v", promptly, asked)
+		case !asked && promptly.Error() != err.Error():
+			t.Fatalf("promptly: %v, and then %v", promptly, err)
+		}
 		if kind, _ := ending(err); kind != want || s.requests.Load() != requests {
 			t.Fatalf("%v and %d requests so far, want %s and %d", err, s.requests.Load(), want, requests)
 		}

@@ -37,6 +37,7 @@ var (
 	_ security.Reauthenticator = (*Authenticator)(nil)
 	_ security.Rechecker       = (*Authenticator)(nil)
 	_ security.MethodHandler   = (*Authenticator)(nil)
+	_ security.Prompt          = (*Authenticator)(nil)
 )
 
 // New returns an Authenticator, or all that is wrong with cfg as [Config.Check]
@@ -110,6 +111,15 @@ func (a *Authenticator) Authenticate(ctx context.Context, c *security.Credential
 		return security.Result{}, a.unavailable(reply.text)
 	}
 	return a.conclude(reply, c.UserName, c.ProtocolVersion)
+}
+
+// AuthenticatePromptly implements [security.Prompt]: Clients need not wait to be told
+// that a server which does not answer is not asked.
+func (a *Authenticator) AuthenticatePromptly(*security.Credentials) (security.Result, error) {
+	if a.breaker.Refuses(a.now()) {
+		return security.Result{}, a.unavailable(leftAlone)
+	}
+	return security.Result{}, security.ErrMustWait
 }
 
 // Reauthenticate implements [security.Reauthenticator]. A request that the

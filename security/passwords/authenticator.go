@@ -8,6 +8,7 @@ import (
 	"crypto/subtle"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"runtime"
@@ -33,7 +34,7 @@ const (
 
 // Authenticator authenticates the Clients of a [File]. A Client with a User
 // Name, and without an Authentication Method, is for it to judge. It waits for
-// hashes, so it is not a [security.Immediate]. It prints as "[redacted]".
+// hashes, unless it remembers the password. It prints as "[redacted]".
 type Authenticator struct {
 	users  map[string]*account
 	decoys []Hash // costs of hashes, for users that do not exist
@@ -97,12 +98,9 @@ func (a *Authenticator) Authenticate(ctx context.Context, c *security.Credential
 	}
 	now := a.now()
 	d := a.digest(c.UserName, c.Password)
-	who, known := a.users[c.UserName]
-	if known && who.isVerified(d, now) {
-		return who.result(c.UserName), nil
-	}
-	if a.refusals.has(d, now) {
-		return security.Result{}, errWrong
+	result, err := a.remembered(c.UserName, d, now)
+	if !errors.Is(err, security.ErrMustWait) {
+		return result, err
 	}
 	matches, err := a.hasher.matches(ctx, d, func() bool { return a.check(c, d, now) })
 	switch {
@@ -115,7 +113,28 @@ func (a *Authenticator) Authenticate(ctx context.Context, c *security.Credential
 	case !matches:
 		return security.Result{}, errWrong
 	}
-	return who.result(c.UserName), nil
+	return a.users[c.UserName].result(c.UserName), nil
+}
+
+// AuthenticatePromptly implements [security.Prompt]: it judges the passwords that it
+// remembers, which takes no PBKDF2.
+func (a *Authenticator) AuthenticatePromptly(c *security.Credentials) (security.Result, error) {
+	if !c.HasUserName || c.AuthenticationMethod != "" {
+		return security.Result{}, security.ErrNotRelevant
+	}
+	return a.remembered(c.UserName, a.digest(c.UserName, c.Password), a.now())
+}
+
+// remembered returns what is known of a Password from before, or
+// [security.ErrMustWait].
+func (a *Authenticator) remembered(userName string, d digest, now time.Time) (security.Result, error) {
+	if who, known := a.users[userName]; known && who.isVerified(d, now) {
+		return who.result(userName), nil
+	}
+	if a.refusals.has(d, now) {
+		return security.Result{}, errWrong
+	}
+	return security.Result{}, security.ErrMustWait
 }
 
 // check hashes the Password and remembers the answer, before the next one with

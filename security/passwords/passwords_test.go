@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"runtime"
 	"strings"
 	"sync"
@@ -207,6 +208,32 @@ func TestRightPasswordIsHashedOnceForAWhile(t *testing.T) {
 	now = now.Add(verifiedLifetime + 1)
 	if _, err := login(a, "u", "p"); err != nil || hashed() != 3 {
 		t.Errorf("after its time: %v, hashed %d times, want 3", err, hashed())
+	}
+}
+
+// What is remembered is told on an event loop, where nothing may be hashed.
+func TestPasswordsThatAreRememberedAreJudgedPromptly(t *testing.T) {
+	a := authenticator(t, fileOf(t, "u", "p"))
+	hashed := countHashes(a)
+	for _, tc := range []struct{ name, password string }{{"u", "p"}, {"u", "wrong"}, {"stranger", "p"}} {
+		c := &security.Credentials{HasUserName: true, UserName: tc.name, Password: []byte(tc.password)}
+		if _, err := security.Promptly(a, c); !errors.Is(err, security.ErrMustWait) {
+			t.Errorf("%s at first: %v", tc.name, err)
+		}
+		want, wantErr := a.Authenticate(t.Context(), c)
+		before := hashed()
+		got, err := security.Promptly(a, c)
+		if err != wantErr || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, %v, want %+v, %v", tc.name, got, err, want, wantErr)
+		}
+		if hashed() != before {
+			t.Errorf("%s: hashed", tc.name)
+		}
+	}
+	for _, c := range []*security.Credentials{{}, {HasUserName: true, AuthenticationMethod: "K8S-SAT"}} {
+		if _, err := security.Promptly(a, c); !errors.Is(err, security.ErrNotRelevant) {
+			t.Errorf("%+v: %v", c, err)
+		}
 	}
 }
 

@@ -149,6 +149,23 @@ func (a *Authenticator) Authenticate(ctx context.Context, c *security.Credential
 	return a.judge(ctx, token)
 }
 
+// AuthenticatePromptly implements [security.Prompt]: it judges the tokens that it
+// remembers.
+func (a *Authenticator) AuthenticatePromptly(c *security.Credentials) (security.Result, error) {
+	token, ok := a.tokenOf(c)
+	if !ok {
+		return security.Result{}, security.ErrNotRelevant
+	}
+	if len(token) > maxTokenBytes {
+		return security.Result{}, errTokenTooLong // not even worth a digest
+	}
+	v, ok := a.remembered(sha256.Sum256(token), a.now())
+	if !ok {
+		return security.Result{}, security.ErrMustWait
+	}
+	return a.conclude(v)
+}
+
 // Reauthenticate implements [security.Reauthenticator]: the token must be one
 // of the same service account.
 func (a *Authenticator) Reauthenticate(ctx context.Context, c *security.Credentials, previous security.Result) (security.Result, error) {
@@ -203,10 +220,7 @@ func (a *Authenticator) judge(ctx context.Context, token []byte) (security.Resul
 		return security.Result{}, errTokenTooLong // not even worth a digest
 	}
 	now, key := a.now(), sha256.Sum256(token)
-	v, ok := a.accepted.get(key, now)
-	if !ok {
-		v, ok = a.refused.get(key, now)
-	}
+	v, ok := a.remembered(key, now)
 	if !ok {
 		claims, err := inspect(token)
 		if err == nil {
@@ -221,6 +235,19 @@ func (a *Authenticator) judge(ctx context.Context, token []byte) (security.Resul
 			return security.Result{}, cannotTell(unavailable("the token was not verified in time", err))
 		}
 	}
+	return a.conclude(v)
+}
+
+// remembered returns the verdict on a token, if there is one from before.
+func (a *Authenticator) remembered(key digest, now time.Time) (verdict, bool) {
+	if v, ok := a.accepted.get(key, now); ok {
+		return v, true
+	}
+	return a.refused.get(key, now)
+}
+
+// conclude is what a verdict comes to now.
+func (a *Authenticator) conclude(v verdict) (security.Result, error) {
 	if v.err != nil {
 		return security.Result{}, v.err
 	}

@@ -2,6 +2,7 @@ package serviceaccount
 
 import (
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ var (
 	_ security.Reauthenticator = (*Authenticator)(nil)
 	_ security.Originator      = (*Authenticator)(nil)
 	_ security.MethodHandler   = (*Authenticator)(nil)
+	_ security.Prompt          = (*Authenticator)(nil)
 )
 
 func TestATokenIsRelevantInTheAuthenticationData(t *testing.T) {
@@ -141,6 +143,48 @@ func TestBadTokensAreRememberedForAMoment(t *testing.T) {
 	k.identity, k.err = mqttClient(), nil
 	if _, err := a.Authenticate(t.Context(), connect(token)); err != nil {
 		t.Error(err)
+	}
+}
+
+// What is remembered is told on an event loop, where nobody may be asked.
+func TestTokensThatAreRememberedAreJudgedPromptly(t *testing.T) {
+	c := newClock()
+	k := &knowing{identity: mqttClient()}
+	revoked := map[string]bool{}
+	a := newTestAuthenticator(t, c, Config{Verifier: k, Revoked: func(id string) bool { return revoked[id] }})
+	token := tokenFor(t, time.Hour)
+	promptly := func(token string, asked int64) (security.Result, error) {
+		t.Helper()
+		r, err := a.AuthenticatePromptly(connect(token))
+		if got := k.asked.Load(); got != asked {
+			t.Fatalf("asked %d times, want %d", got, asked)
+		}
+		return r, err
+	}
+	if _, err := promptly(token, 0); !errors.Is(err, security.ErrMustWait) {
+		t.Errorf("a new token: %v", err)
+	}
+	want := must[security.Result](t)(a.Authenticate(t.Context(), connect(token)))
+	if got, err := promptly(token, 1); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v, want %+v", got, err, want)
+	}
+	revoked[want.CredentialID] = true
+	_, err := promptly(token, 1)
+	expectDenied(t, err, "deny list", token)
+	c.advance(DefaultCacheLifetime)
+	if _, err := promptly(token, 1); !errors.Is(err, security.ErrMustWait) {
+		t.Errorf("a token of a while ago: %v", err)
+	}
+
+	k.err = errOtherAudience
+	_, _ = a.Authenticate(t.Context(), connect(token))
+	_, err = promptly(token, 2)
+	expectDenied(t, err, "another audience", token)
+	huge := strings.Repeat("x", maxTokenBytes+1)
+	_, err = promptly(huge, 2)
+	expectDenied(t, err, "longer than", huge)
+	if _, err := a.AuthenticatePromptly(new(security.Credentials)); !errors.Is(err, security.ErrNotRelevant) {
+		t.Errorf("without a token: %v", err)
 	}
 }
 
