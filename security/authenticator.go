@@ -117,8 +117,8 @@ type Prompt interface {
 	AuthenticatePromptly(c *Credentials) (Result, error)
 }
 
-// ErrMustWait is the answer of a [Prompt] that cannot tell at once. Test for it with
-// [errors.Is].
+// ErrMustWait is the answer of a [Prompt] that cannot tell at once, and never that
+// of Authenticate. Test for it with [errors.Is].
 var ErrMustWait = errors.New("to judge the credentials takes a while")
 
 // Promptly returns what a makes of c, or [ErrMustWait] if it might have to wait for

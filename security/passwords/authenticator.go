@@ -93,15 +93,12 @@ var (
 // the Client's turn to have its password hashed, the Client is told that the
 // Server is busy.
 func (a *Authenticator) Authenticate(ctx context.Context, c *security.Credentials) (security.Result, error) {
-	if !c.HasUserName || c.AuthenticationMethod != "" {
-		return security.Result{}, security.ErrNotRelevant
-	}
-	now := a.now()
-	d := a.digest(c.UserName, c.Password)
-	result, err := a.remembered(c.UserName, d, now)
+	result, err := a.AuthenticatePromptly(c)
 	if !errors.Is(err, security.ErrMustWait) {
 		return result, err
 	}
+	now := a.now()
+	d := a.digest(c.UserName, c.Password)
 	matches, err := a.hasher.matches(ctx, d, func() bool { return a.check(c, d, now) })
 	switch {
 	case err != nil:
@@ -122,14 +119,10 @@ func (a *Authenticator) AuthenticatePromptly(c *security.Credentials) (security.
 	if !c.HasUserName || c.AuthenticationMethod != "" {
 		return security.Result{}, security.ErrNotRelevant
 	}
-	return a.remembered(c.UserName, a.digest(c.UserName, c.Password), a.now())
-}
-
-// remembered returns what is known of a Password from before, or
-// [security.ErrMustWait].
-func (a *Authenticator) remembered(userName string, d digest, now time.Time) (security.Result, error) {
-	if who, known := a.users[userName]; known && who.isVerified(d, now) {
-		return who.result(userName), nil
+	now := a.now()
+	d := a.digest(c.UserName, c.Password)
+	if who, known := a.users[c.UserName]; known && who.isVerified(d, now) {
+		return who.result(c.UserName), nil
 	}
 	if a.refusals.has(d, now) {
 		return security.Result{}, errWrong

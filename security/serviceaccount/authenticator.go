@@ -156,10 +156,7 @@ func (a *Authenticator) AuthenticatePromptly(c *security.Credentials) (security.
 	if !ok {
 		return security.Result{}, security.ErrNotRelevant
 	}
-	if len(token) > maxTokenBytes {
-		return security.Result{}, errTokenTooLong // not even worth a digest
-	}
-	v, ok := a.remembered(sha256.Sum256(token), a.now())
+	_, v, ok := a.remembered(token, a.now())
 	if !ok {
 		return security.Result{}, security.ErrMustWait
 	}
@@ -216,11 +213,8 @@ func isLegacyUserName(name string) bool {
 
 // judge returns the verdict on a token, from memory if there is one.
 func (a *Authenticator) judge(ctx context.Context, token []byte) (security.Result, error) {
-	if len(token) > maxTokenBytes {
-		return security.Result{}, errTokenTooLong // not even worth a digest
-	}
-	now, key := a.now(), sha256.Sum256(token)
-	v, ok := a.remembered(key, now)
+	now := a.now()
+	key, v, ok := a.remembered(token, now)
 	if !ok {
 		claims, err := inspect(token)
 		if err == nil {
@@ -238,12 +232,17 @@ func (a *Authenticator) judge(ctx context.Context, token []byte) (security.Resul
 	return a.conclude(v)
 }
 
-// remembered returns the verdict on a token, if there is one from before.
-func (a *Authenticator) remembered(key digest, now time.Time) (verdict, bool) {
-	if v, ok := a.accepted.get(key, now); ok {
-		return v, true
+// remembered returns the key of a token, and the verdict on it if there is one
+// without asking anybody.
+func (a *Authenticator) remembered(token []byte, now time.Time) (key digest, v verdict, ok bool) {
+	if len(token) > maxTokenBytes {
+		return key, verdict{err: errTokenTooLong}, true // not even worth a digest
 	}
-	return a.refused.get(key, now)
+	key = sha256.Sum256(token)
+	if v, ok = a.accepted.get(key, now); !ok {
+		v, ok = a.refused.get(key, now)
+	}
+	return key, v, ok
 }
 
 // conclude is what a verdict comes to now.
