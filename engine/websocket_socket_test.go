@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eclipse/paho.golang/packets"
 	"github.com/eclipse/paho.golang/paho"
 
 	"github.com/weirmq/weir/codec"
@@ -241,7 +242,9 @@ func TestClientLibraryOnWebSocket(t *testing.T) {
 	got := make(chan string, 1)
 	w := dialWebSocket(t, b.addr("ws"), nil)
 	c := paho.NewClient(paho.ClientConfig{
-		ClientID: "paho", Conn: w,
+		// It writes a packet in pieces, and pings and acknowledges from other
+		// goroutines: what a *net.TCPConn keeps together would be mixed here.
+		ClientID: "paho", Conn: packets.NewThreadSafeConn(w),
 		OnPublishReceived: []func(paho.PublishReceived) (bool, error){func(p paho.PublishReceived) (bool, error) {
 			got <- string(p.Packet.Payload)
 			return true, nil
