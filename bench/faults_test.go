@@ -5,6 +5,7 @@ package bench
 import (
 	"bytes"
 	"errors"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -101,6 +102,30 @@ func TestPublisherIsNotGivenUpBeforeItsTime(t *testing.T) {
 	}
 	if run.stalls != 0 {
 		t.Errorf("%d stalls within moments", run.stalls)
+	}
+}
+
+func TestWhatBecameDueWithTheEndIsWaitedFor(t *testing.T) {
+	run, m := newMirrored(t, Config{Rate: 1000, Patience: time.Minute})
+	over := make(chan struct{})
+	var mirroring sync.WaitGroup
+	mirroring.Go(func() {
+		for {
+			select {
+			case <-over:
+				return
+			default:
+				m.forward()
+			}
+		}
+	})
+	run.measureTo = run.start + 1 // one message, which no turn has seen
+	run.stopped = true
+	err := run.drain(t.Context())
+	close(over)
+	mirroring.Wait()
+	if err != nil || run.sent != 1 || run.arrived != 1 || run.lost() != 0 {
+		t.Errorf("%d sent, %d arrived and %d lost, %v; want 1, 1 and none", run.sent, run.arrived, run.lost(), err)
 	}
 }
 

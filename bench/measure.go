@@ -140,6 +140,11 @@ func (t *traffic) drain(ctx context.Context) error {
 		backlog        int
 	}
 	progress := func() state { return state{t.arrived, t.unacknowledged, t.backlog} }
+	// An open loop's messages may have become due since its last turn. The last
+	// turn of all would send them, and nobody wait for them.
+	if err := t.turn(0, t.refill); err != nil {
+		return err
+	}
 	patience := int64(t.config.Patience)
 	began := t.clock()
 	deadline := began + patience + int64(t.config.Warmup+t.config.Duration)
