@@ -27,14 +27,18 @@ func beCrowd(argument []byte) (func(string) (any, error), error) {
 				go c.stay(i)
 			}
 		}
-		return c.connected.Load(), nil
+		return attendance{c.connected.Load(), c.answers.Load()}, nil
 	}, err
 }
 
+// attendance is how many of a crowd are connected, and how many answers it has
+// had to a CONNECT.
+type attendance struct{ Connected, Answers int64 }
+
 // clients is the Clients of a crowd.
 type clients struct {
-	address   string
-	connected atomic.Int64
+	address            string
+	connected, answers atomic.Int64
 }
 
 // stay connects one of them, again and again.
@@ -65,6 +69,7 @@ func (c *clients) connect(i int) error {
 	if err != nil {
 		return err
 	}
+	c.answers.Add(1)
 	if f, size, err := codec.ReadFrame(answer[:n], 0); err != nil || size == 0 || f.Type != codec.TypeConnack || f.Body[1] != 0 {
 		return errRefused
 	}

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"runtime/debug"
 	"strings"
-	"time"
 
 	"github.com/weirmq/weir/bench"
 	"github.com/weirmq/weir/codec"
@@ -31,7 +30,7 @@ func beTraffic([]byte) (func(string) (any, error), error) {
 			go func() {
 				r, err := bench.Run(context.Background(), bench.Config{
 					Scenario: bench.Latency, Broker: "mqtt://" + t.Address, TopicPrefix: t.Name, QoS: codec.QoS1,
-					Rate: 2000, Warmup: warmup, Duration: t.Length,
+					Rate: 2000, Warmup: warmup, Duration: phaseLength,
 				})
 				ended <- outcome{r, err}
 			}()
@@ -49,7 +48,6 @@ func beTraffic([]byte) (func(string) (any, error), error) {
 type traffic struct {
 	Name    string
 	Address string
-	Length  time.Duration
 }
 
 type outcome struct {
