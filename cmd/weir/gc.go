@@ -118,14 +118,17 @@ func (w *limitWatch) note(needed amount, now time.Time) {
 		"limit", w.limit.String(), "holds", ((needed + 1<<20 - 1) >> 20 << 20).String())
 }
 
-// afterEachGC calls f on a goroutine of the runtime's, now and after each
-// garbage collection.
+// afterEachGC calls f now, and on a goroutine of the runtime's after each garbage
+// collection that begins later. A call ends before the next begins.
 func afterEachGC(f func()) {
 	type sentinel struct{ *int }
-	var arm func(*sentinel)
-	arm = func(*sentinel) {
-		f()
-		runtime.SetFinalizer(&sentinel{new(int)}, arm)
+	var arm func()
+	arm = func() {
+		runtime.SetFinalizer(&sentinel{new(int)}, func(*sentinel) {
+			arm() // first, as another may begin before f returns
+			f()
+		})
 	}
-	arm(nil)
+	f()
+	arm()
 }

@@ -152,20 +152,30 @@ func TestAmountsOfMemory(t *testing.T) {
 }
 
 func TestWhatFollowsGarbageCollectionsIsCalledAfterEach(t *testing.T) {
-	called := make(chan struct{}, 100)
+	called, goOn := make(chan struct{}, 1), make(chan struct{}, 1)
+	defer close(goOn)
+	goOn <- struct{}{}
 	afterEachGC(func() {
 		select {
 		case called <- struct{}{}:
-		default:
+		default: // the test is over
 		}
+		<-goOn
 	})
-	<-called
-	for range 3 {
-		runtime.GC()
+	wait := func(after string) {
+		t.Helper()
 		select {
 		case <-called:
 		case <-time.After(time.Minute):
-			t.Fatal("not called")
+			t.Fatalf("not called %s", after)
 		}
+	}
+	wait("at first")
+	runtime.GC()
+	wait("after a collection")
+	for range 3 {
+		runtime.GC()
+		goOn <- struct{}{}
+		wait("after a collection while it was called")
 	}
 }
