@@ -7,17 +7,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/bits"
 	"os"
 	"os/exec"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
 
 // A role is this program in a process of its own, so that what it computes is
@@ -39,7 +33,6 @@ const (
 	roleBroker  = "broker"
 	roleCrowd   = "crowd"
 	roleServer  = "server"
-	roleFiller  = "filler"
 	roleTraffic = "traffic"
 )
 
@@ -48,7 +41,6 @@ var roles = map[string]func(argument []byte) (answer func(line string) (any, err
 	roleBroker:  beBroker,
 	roleCrowd:   beCrowd,
 	roleServer:  beServer,
-	roleFiller:  beFiller,
 	roleTraffic: beTraffic,
 }
 
@@ -97,20 +89,24 @@ var (
 	beforeOthers = precedence{"chrt", "--fifo", "1"}
 )
 
-// beforeSessions has what this session does precede what else the machine does,
-// where Linux keeps sessions apart (see sched(7), autogroup) and we may.
-func beforeSessions(b *testing.B) {
-	const group = "/proc/self/autogroup" // "/autogroup-69 nice 0"
-	text, err := os.ReadFile(group)
-	_, was, known := strings.Cut(strings.TrimSpace(string(text)), " nice ")
-	if err != nil || !known || os.WriteFile(group, []byte("-20"), 0) != nil {
-		return
+// keepAwake has processors with nothing to do poll rather than halt, until the
+// benchmark has ended, where Linux can (PM QoS, cpu_dma_latency) and we may. A
+// virtual machine whose processors halt gives them to others, and gets them back
+// when the machine below comes round to it: that took milliseconds, of messages that
+// come one by one. A process that uses up what is left was tried: ksoftirqd, which
+// passes packets on, then waited its turn for 66 ms in the mean, and once everything
+// stood still for 19 s.
+func keepAwake(b *testing.B) {
+	b.Helper()
+	const device = "/dev/cpu_dma_latency"
+	f, err := os.OpenFile(device, os.O_WRONLY, 0)
+	if err == nil {
+		b.Cleanup(func() { _ = f.Close() }) // until when it holds
+		_, err = f.Write(make([]byte, 4))   // microseconds, an int32
 	}
-	b.Cleanup(func() {
-		if err := os.WriteFile(group, []byte(was), 0); err != nil {
-			b.Error(err)
-		}
-	})
+	if err != nil {
+		b.Logf("processors may sleep (%v): what is measured waits until they are awake as well", err)
+	}
 }
 
 // permitted returns when, or likeOthers if we may not have that, and says so.
@@ -155,12 +151,11 @@ func startRole(b *testing.B, name string, argument any, when precedence) *role {
 func (r *role) tell(line string, answer any) {
 	r.b.Helper()
 	if _, err := fmt.Fprintln(r.in, line); err != nil || !r.out.Scan() {
-		r.b.Errorf("the %s is gone: %v %v", r.name, err, r.out.Err())
-		return
+		r.b.Fatalf("the %s is gone: %v %v", r.name, err, r.out.Err())
 	}
 	if answer != nil {
 		if err := json.Unmarshal(r.out.Bytes(), answer); err != nil {
-			r.b.Error(err)
+			r.b.Fatal(err)
 		}
 	}
 }
@@ -175,42 +170,4 @@ func (r *role) leave() {
 	if err := r.process.Wait(); err != nil {
 		r.b.Errorf("the %s: %v", r.name, err)
 	}
-}
-
-// beFiller uses up what time each processor has left. A virtual machine whose
-// processors have nothing to do gives them to others, and gets them back when the
-// machine below comes round to it: that took milliseconds, of messages that come
-// one by one. Each processor has a thread of its own, since Linux left both of two on
-// one of them while the other slept. They give their turn up all the time: whoever
-// was made ready while another one ran, and has had a little more than its share,
-// would have it wait for the next tick.
-func beFiller([]byte) (func(string) (any, error), error) {
-	var processors unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &processors); err != nil {
-		return nil, err
-	}
-	// Go cannot preempt who is always in a system call that it was not told of: not
-	// for what collects garbage, and not for who is told that this is over.
-	debug.SetGCPercent(-1)
-	runtime.GOMAXPROCS(processors.Count() + 1)
-	pinned := make(chan error)
-	for i := range len(processors) * bits.UintSize {
-		if !processors.IsSet(i) {
-			continue
-		}
-		go func() {
-			runtime.LockOSThread()
-			var own unix.CPUSet
-			own.Set(i)
-			err := unix.SchedSetaffinity(0, &own)
-			pinned <- err
-			for err == nil {
-				_, _, _ = syscall.RawSyscall(syscall.SYS_SCHED_YIELD, 0, 0, 0)
-			}
-		}()
-		if err := <-pinned; err != nil {
-			return nil, err
-		}
-	}
-	return func(string) (any, error) { return nil, nil }, nil
 }
