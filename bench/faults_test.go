@@ -5,7 +5,6 @@ package bench
 import (
 	"bytes"
 	"errors"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -107,25 +106,20 @@ func TestPublisherIsNotGivenUpBeforeItsTime(t *testing.T) {
 
 func TestWhatBecameDueWithTheEndIsWaitedFor(t *testing.T) {
 	run, m := newMirrored(t, Config{Rate: 1000, Patience: time.Minute})
-	over := make(chan struct{})
-	var mirroring sync.WaitGroup
-	mirroring.Go(func() {
-		for {
-			select {
-			case <-over:
-				return
-			default:
-				m.forward()
-			}
-		}
-	})
 	run.measureTo = run.start + 1 // one message, which no turn has seen
 	run.stopped = true
-	err := run.drain(t.Context())
-	close(over)
-	mirroring.Wait()
-	if err != nil || run.sent != 1 || run.arrived != 1 || run.lost() != 0 {
-		t.Errorf("%d sent, %d arrived and %d lost, %v; want 1, 1 and none", run.sent, run.arrived, run.lost(), err)
+	drained := make(chan error, 1)
+	go func() { drained <- run.drain(t.Context()) }()
+	for {
+		select {
+		case err := <-drained:
+			if err != nil || run.sent != 1 || run.arrived != 1 || run.lost() != 0 {
+				t.Errorf("%d sent, %d arrived and %d lost, %v; want 1, 1 and none", run.sent, run.arrived, run.lost(), err)
+			}
+			return
+		default:
+			m.forward()
+		}
 	}
 }
 

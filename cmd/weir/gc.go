@@ -119,7 +119,8 @@ func (w *limitWatch) note(needed amount, now time.Time) {
 }
 
 // afterEachGC calls f now, and on a goroutine of the runtime's after each garbage
-// collection that begins later. A call ends before the next begins.
+// collection that begins later. A call ends before the next begins, which stands for
+// all collections meanwhile.
 func afterEachGC(f func()) {
 	type sentinel struct{ *int }
 	var arm func()
