@@ -263,6 +263,11 @@ func TestCrowdThatConnectsAtOnceTakesManyTurns(t *testing.T) {
 
 func TestOneConnectionIsAcceptedInACycleWhileThereAreMessages(t *testing.T) {
 	e, r := startEpoll(t, Options{Loops: 1, Listeners: []Listener{{Name: "p", Address: "127.0.0.1:0"}}})
+	// Accepting is itself begun by a task of the executor: a loop's mail may be
+	// taken before that.
+	begun := make(chan struct{})
+	r.executors[0].post(func() { close(begun) })
+	<-begun
 	onPoller(e, r, func(p *poller) {
 		for range acceptBatch {
 			nc, err := net.Dial("tcp", e.Addr("p").String()) // into the backlog
@@ -271,6 +276,9 @@ func TestOneConnectionIsAcceptedInACycleWhileThereAreMessages(t *testing.T) {
 				return
 			}
 			defer nc.Close()
+		}
+		for _, a := range r.executors[0].acceptors {
+			awaitBacklog(t, a.fd, acceptBatch)
 		}
 		for _, row := range []struct {
 			name string
@@ -305,6 +313,7 @@ func TestCrowdThatLeavesAtOnceTakesManyTurns(t *testing.T) {
 		for _, c := range crowd {
 			c.Close()
 		}
+		awaitInput(t, p)
 		lookAtConnections(t, p, make([]byte, 16))
 		if n := len(p.loop.closing); n > 0 || len(p.passing) != len(crowd) {
 			t.Errorf("%d are let go at once, and %d later", n, len(p.passing))
@@ -359,6 +368,39 @@ func onPoller(e *Engine, r *epollReactor, do func(p *poller)) {
 	<-done
 }
 
+// awaitInput returns when there is something to read of each connection. What a
+// peer on the same machine has sent may still be on its way: the kernel hands it
+// over later when it has much to do.
+func awaitInput(t *testing.T, p *poller) {
+	t.Helper()
+	for _, tr := range p.transports {
+		if tr == nil {
+			continue
+		}
+		ready := []unix.PollFd{{Fd: tr.fd, Events: unix.POLLIN}}
+		for n := 0; n < 1; {
+			var err error
+			if n, err = unix.Poll(ready, -1); err != nil && err != unix.EINTR {
+				t.Error(err)
+				return
+			}
+		}
+	}
+}
+
+// awaitBacklog returns when so many connections wait to be accepted.
+func awaitBacklog(t *testing.T, fd int32, n uint32) {
+	t.Helper()
+	for waiting := uint32(0); waiting < n; {
+		info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		waiting = info.Unacked // of a socket that listens
+	}
+}
+
 // lookAtConnections handles what their events are.
 func lookAtConnections(t *testing.T, p *poller, buffer []byte) {
 	t.Helper()
@@ -395,6 +437,7 @@ func TestWhoNeverStopsIsReadFromOnceInATurn(t *testing.T) {
 			if _, err := nc.Write(bytes.Repeat(codec.AppendPingreq(nil), 50)); err != nil {
 				t.Error(err)
 			}
+			awaitInput(t, p)
 			p.readLater(&p.more, pollBatch, buffer)
 			lookAtConnections(t, p, buffer)
 			if n := p.loop.stats.BytesReceived - before; len(p.more) != 1 || n != (turn+1)*uint64(len(buffer)) {
@@ -430,6 +473,7 @@ func TestNewcomersTakeTurns(t *testing.T) {
 				t.Error(err)
 			}
 		}
+		awaitInput(t, p)
 		buffer := make([]byte, 16)
 		var heard []int32
 		for turn := 0; len(heard) < talkers; turn++ {
