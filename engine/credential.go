@@ -67,12 +67,19 @@ func (c *conn) watchExpiry() {
 	}
 }
 
-// Fire is called by the wheel: the credential has ended, unless the wall clock
-// was set back meanwhile.
-func (k *credential) Fire(int64) {
+// Fire is called by the wheel: the credential has ended. So may those of a
+// thousand others, which were issued together.
+func (k *credential) Fire(int64) { k.conn.loop.postSingly(k.ended) }
+
+// ended closes the connection, unless the wall clock was set back or the credential
+// replaced meanwhile.
+func (k *credential) ended(l *loop) {
 	c := k.conn
-	defer c.loop.contain(c)
-	if k.result.Expiry.After(c.loop.engine.wallClock()) {
+	defer l.contain(c)
+	switch {
+	case c.state != stateOpen:
+		return
+	case k.result.Expiry.IsZero() || k.result.Expiry.After(l.engine.wallClock()):
 		c.watchExpiry()
 		return
 	}

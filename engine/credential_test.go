@@ -46,6 +46,38 @@ func TestExpiryBeyondTheClockIsWaitedFor(t *testing.T) {
 	}
 }
 
+// The loop hears of both in one turn, and of the new credential first.
+func TestCredentialThatWasReplacedInTimeDoesNotExpire(t *testing.T) {
+	for name, life := range map[string]time.Duration{"by one without an end": 0, "by one that lasts longer": 2 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			e, m := newMemoryEngine(t, Options{}, 1)
+			renewed := security.Result{Username: "u"}
+			if life > 0 {
+				renewed.Expiry = m.wallClock().Add(life)
+			}
+			port := &port{engine: e, name: "test"}
+			port.policy.Store(newPolicy(&Listener{Authenticator: &judge{expiry: m.wallClock().Add(time.Minute), renewed: renewed}}))
+			c := connectAs(m, port, "a")
+			auth := codec.Auth{ReasonCode: codec.ReAuthenticate}
+			auth.Properties.SetAuthenticationMethod([]byte("M"))
+			c.send(codec.AppendAuth(nil, &auth))
+			e.goroutines.Wait()
+			m.clock += int64(time.Hour)
+			m.settle()
+			if c.closed {
+				t.Error("it has ended with the credential before")
+			}
+			if armed := c.conn.credential.expiry.Armed(); armed != (life > 0) {
+				t.Errorf("it is waited for: %v", armed)
+			}
+			m.advance(2 * time.Hour)
+			if c.closed != (life > 0) {
+				t.Errorf("at the end of the new one closed is %v", c.closed)
+			}
+		})
+	}
+}
+
 // expiring gives everyone half an hour.
 type expiring struct{ m *memoryReactor }
 

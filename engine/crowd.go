@@ -2,10 +2,10 @@ package engine
 
 import "time"
 
-// maxCrowd is the number of those who come, who go, and whose authenticator has
-// answered that a loop sees to before it looks at the others again: each costs as
-// much as twenty messages, and thousands at once must not have everybody else wait.
-// While there are messages it is one, for which connecting costs 5 % more.
+// maxCrowd is how many of those who come and go, and how many tasks about one
+// Client each (postSingly), a loop sees to before it looks at the others again: each
+// costs as much as twenty messages, and thousands at once must not have everybody
+// else wait. While there are messages it is one, for which connecting costs 5 % more.
 const maxCrowd = 4
 
 // messagesFollow is for how long after a message another one is expected.

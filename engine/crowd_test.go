@@ -1,6 +1,14 @@
 package engine
 
-import "testing"
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/weirmq/weir/codec"
+	"github.com/weirmq/weir/security"
+)
 
 func TestCrowdTakesTurnsOneByOneWhileThereAreMessages(t *testing.T) {
 	v := newVisiting(t)
@@ -25,4 +33,72 @@ func TestCrowdTakesTurnsOneByOneWhileThereAreMessages(t *testing.T) {
 	v.publish("2")
 	v.want("2")
 	check("after one that came by mail", 1)
+}
+
+// Whoever stays is served between those of a crowd that has to go, whatever for.
+func TestCrowdThatHasToGoTakesManyTurns(t *testing.T) {
+	const crowd = 10 * maxCrowd
+	revoked := &judge{recheck: func(*security.Credentials, security.Result) (security.Result, error) {
+		return security.Result{}, errors.New("revoked")
+	}}
+	change := func(e *Engine, p *port, l Listener) {
+		p.onChange.Store(uint32(l.OnPolicyChange))
+		p.policy.Store(newPolicy(&l))
+		e.recheck(p)
+	}
+	for _, row := range []struct {
+		name   string
+		before func(m *memoryReactor) security.Authenticator
+		after  func(e *Engine, m *memoryReactor, p *port)
+		reason CloseReason
+	}{
+		{"their credentials expire together",
+			func(m *memoryReactor) security.Authenticator { return expiring{m} },
+			func(_ *Engine, m *memoryReactor, _ *port) { m.clock += int64(time.Hour) }, CloseCredentialExpired},
+		{"they are revoked together",
+			func(*memoryReactor) security.Authenticator { return &judge{} },
+			func(e *Engine, _ *memoryReactor, p *port) { change(e, p, Listener{Authenticator: revoked}) }, CloseNotAuthenticated},
+		{"the policy changes, which disconnects",
+			func(*memoryReactor) security.Authenticator { return &judge{} },
+			func(e *Engine, _ *memoryReactor, p *port) { change(e, p, Listener{OnPolicyChange: Disconnect}) }, ClosePolicyChanged},
+		{"the port demands authentication",
+			func(*memoryReactor) security.Authenticator { return nil },
+			func(e *Engine, _ *memoryReactor, p *port) { change(e, p, Listener{Authenticator: &judge{}}) }, ClosePolicyChanged},
+		{"the port is removed",
+			func(*memoryReactor) security.Authenticator { return nil },
+			func(e *Engine, _ *memoryReactor, p *port) {
+				for _, l := range e.loops {
+					l.post(func(l *loop) { l.closePort(p) })
+				}
+			}, CloseListenerRemoved},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			e, m := newMemoryEngine(t, Options{}, 1)
+			port := &port{engine: e, name: "test"}
+			port.policy.Store(newPolicy(&Listener{Authenticator: row.before(m)}))
+			l := e.loops[0]
+			for i := range crowd {
+				c := m.dial(port)
+				c.send(codec.AppendConnect(nil, &codec.Connect{Version: codec.V5, ClientID: fmt.Append(nil, i), CleanStart: true, HasUserName: true, UserName: []byte("u")}))
+			}
+			if l.stats.ConnectionsAccepted != crowd {
+				t.Fatalf("%d are connected", l.stats.ConnectionsAccepted)
+			}
+			row.after(e, m, port)
+			for l.conns.len > 0 {
+				e.goroutines.Wait()
+				if m.runnable() == 0 {
+					t.Fatalf("%d stay", l.conns.len)
+				}
+				before := l.conns.len
+				m.runOne(0)
+				if n := before - l.conns.len; n > maxCrowd {
+					t.Errorf("%d go in one turn, want %d at most", n, maxCrowd)
+				}
+			}
+			if n := l.stats.ConnectionsClosed[row.reason]; n != crowd {
+				t.Errorf("%d went because of %v", n, row.reason)
+			}
+		})
+	}
 }

@@ -32,13 +32,13 @@ type loop struct {
 	lingerUntil int64
 	drained     func() // called when all connections have gone
 
-	inbox    mailbox
-	answers  mailbox  // of goroutines, about a Client each
-	unheard  *batch   // taken from answers
-	outbox   []*batch // by the other loop's index
-	outboxes int      // how many of them are set
-	visited  bool     // since its last turn, see visit
-	hosts    []*loop  // visited while reading, with payloads lent: see settle
+	inbox        mailbox
+	singles      mailbox  // tasks about a Client each, see postSingly
+	takenSingles *batch   // that were not run yet
+	outbox       []*batch // by the other loop's index
+	outboxes     int      // how many of them are set
+	visited      bool     // since its last turn, see visit
+	hosts        []*loop  // visited while reading, with payloads lent: see settle
 
 	conns    connList
 	sessions map[string]*Session
@@ -171,7 +171,7 @@ func (l *loop) due() {
 	l.closing = append(l.closing, l.lingering...)
 	l.lingering = l.lingering[:0]
 	l.drainInbox()
-	l.hearAnswers()
+	l.runSingles()
 }
 
 // arm sets the driver's alarm for the next timer, if that is not what it is

@@ -140,33 +140,33 @@ func (l *loop) drainInbox() {
 	}
 }
 
-// postAnswer has task run on l, like post, but a few at a time: it is about one
-// Client that waits for a goroutine, and nobody else should wait for that. Tasks
-// of one goroutine run in the order posted. Safe for concurrent use.
-func (l *loop) postAnswer(task func(*loop)) {
+// postSingly has task run on l, like post, but a few at a time: it is about one
+// Client, and nobody else should wait for that. There are thousands of them at once
+// when the server of an authenticator comes back, or when as many credentials
+// expire. Tasks of one goroutine run in the order posted. Safe for concurrent use.
+func (l *loop) postSingly(task func(*loop)) {
 	b := batches.Get().(*batch)
 	b.task = task
-	if l.answers.push(b) {
+	if l.singles.push(b) {
 		l.driver.wake(l)
 	}
 }
 
-// hearAnswers runs a few tasks of postAnswer. There are thousands at once when the
-// server of an authenticator comes back.
-func (l *loop) hearAnswers() {
+// runSingles runs a few tasks of postSingly.
+func (l *loop) runSingles() {
 	for range l.crowd() {
-		if l.unheard == nil {
-			l.unheard = l.answers.take()
+		if l.takenSingles == nil {
+			l.takenSingles = l.singles.take()
 		}
-		b := l.unheard
+		b := l.takenSingles
 		if b == nil {
 			return
 		}
-		l.unheard = b.next
+		l.takenSingles = b.next
 		l.runTask(b.task)
 		b.release()
 	}
-	if l.unheard != nil || l.answers.listen() {
+	if l.takenSingles != nil || l.singles.listen() {
 		l.driver.wake(l)
 	}
 }

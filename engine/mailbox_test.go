@@ -160,7 +160,7 @@ func TestAnswerWakesTheLoopAfterOneWhoseRingCameLate(t *testing.T) {
 	e, m := newMemoryEngine(t, Options{}, 1)
 	l := e.loops[0]
 	heard := 0
-	answer := func() { l.postAnswer(func(*loop) { heard++ }) }
+	answer := func() { l.postSingly(func(*loop) { heard++ }) }
 	for range 2 * maxCrowd {
 		answer()
 	}
@@ -168,7 +168,7 @@ func TestAnswerWakesTheLoopAfterOneWhoseRingCameLate(t *testing.T) {
 	if heard != maxCrowd {
 		t.Fatalf("a turn hears %d answers, want %d", heard, maxCrowd)
 	}
-	if l.answers.bell.Swap(true) { // by the last of them
+	if l.singles.bell.Swap(true) { // by the last of them
 		t.Fatal("the bell is rung after a turn")
 	}
 	m.settle()

@@ -156,7 +156,7 @@ func (p *poller) idle(now int64) bool {
 // backlog reports whether a turn has left something for a later one, when others
 // have been looked at.
 func (p *poller) backlog() bool {
-	return len(p.passing) > 0 || len(p.more) > 0 || p.loop.unheard != nil
+	return len(p.passing) > 0 || len(p.more) > 0 || p.loop.takenSingles != nil
 }
 
 // ready handles a connection that can be read or written.
@@ -222,7 +222,7 @@ func (p *poller) read(slot int32, buffer []byte) {
 // post has the loop serve a connection of port. Safe for concurrent use.
 func (p *poller) post(t *epollTransport, port *port, tc *tlsstate.Conn) {
 	p.expect(t)
-	p.loop.postAnswer(func(*loop) {
+	p.loop.postSingly(func(*loop) {
 		p.arrived(t)
 		p.serve(t, port, tc)
 	})

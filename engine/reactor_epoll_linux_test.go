@@ -139,7 +139,7 @@ func TestMovedConnectionTakesItsUnsentOutputAlong(t *testing.T) {
 	moved := make(chan int, 1)
 	tr := &epollTransport{poller: from, fd: int32(fds[0])}
 	from.post(tr, e.internal, nil)
-	from.loop.postAnswer(func(l *loop) {
+	from.loop.postSingly(func(l *loop) {
 		written := 0
 		for chunk := make([]byte, 64<<10); tr.buffered() < 1<<20; written += len(chunk) {
 			if err := tr.write(chunk); err != nil {
@@ -343,7 +343,7 @@ func TestConnectionThatArrivesAfterItsPortHasGoneIsClosed(t *testing.T) {
 	l.post(func(l *loop) {
 		var err error
 		if nc, err = tls.Dial("tcp", address, client); err == nil {
-			for l.answers.empty() {
+			for l.singles.empty() {
 				runtime.Gosched()
 			}
 			err = e.Apply(context.Background(), nil)
@@ -569,7 +569,7 @@ func TestAnswersThatComeTogetherTakeManyTurns(t *testing.T) {
 	done, mail := make(chan struct{}), -1
 	e.loops[0].post(func(l *loop) { // while it does nothing else, all of them are posted
 		for i := range answers {
-			l.postAnswer(func(l *loop) {
+			l.postSingly(func(l *loop) {
 				turns[l.now]++
 				order = append(order, i)
 				if i == 0 {
@@ -577,7 +577,7 @@ func TestAnswersThatComeTogetherTakeManyTurns(t *testing.T) {
 				}
 			})
 		}
-		l.postAnswer(func(*loop) { close(done) })
+		l.postSingly(func(*loop) { close(done) })
 	})
 	<-done
 	if len(order) != answers || !slices.IsSorted(order) {

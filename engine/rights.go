@@ -105,7 +105,7 @@ func (c *conn) askForRights() {
 			c.applyRights(allowed(0), func(filter string) bool { return !denied[filter] })
 		}
 	}, func() {
-		l.postAnswer(func(l *loop) {
+		l.postSingly(func(l *loop) {
 			l.rightsChecks.asking--
 			l.askForRights()
 		})

@@ -57,7 +57,7 @@ func (c *conn) onGoroutine(cancel *context.CancelFunc, work func(ctx context.Con
 		defer done()
 		defer stop()
 		answer := guarded(e, ctx, work)
-		l.postAnswer(func(l *loop) {
+		l.postSingly(func(l *loop) {
 			if c.state >= stateClosing {
 				return
 			}
