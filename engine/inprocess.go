@@ -254,6 +254,7 @@ func (e *Engine) Subscribe(ctx context.Context, filter string, o SubscribeOption
 		l.receive(c.conn, hello)
 	})
 	e.goroutines.Go(func() {
+		defer close(c.ended)
 		defer e.containGoroutine()
 		defer c.stop() // also when the handler panics
 		c.run()
@@ -283,7 +284,7 @@ func (e *Engine) Subscribe(ctx context.Context, filter string, o SubscribeOption
 type localClient struct {
 	handler    func(*Message)
 	subscribed chan codec.ReasonCode
-	ended      chan struct{}
+	ended      chan struct{} // closed when its goroutine has posted its last
 
 	loop *loop
 	conn *conn // used on the loop only
@@ -335,7 +336,6 @@ func (localAddr) String() string  { return "internal" }
 
 // run reads what the loop writes until the connection ends.
 func (c *localClient) run() {
-	defer close(c.ended)
 	var buf []byte // what is being worked on
 	for {
 		c.mu.Lock()
