@@ -88,6 +88,25 @@ func BenchmarkTrafficWhileClientsConnect(b *testing.B) {
 	}
 }
 
+// BenchmarkTrafficWhileCredentialsExpire is the same for two thousand Clients whose
+// credentials end in one moment, in the middle of the phase: all are let go of, and
+// come back a second later. The worst of the seconds is that one.
+func BenchmarkTrafficWhileCredentialsExpire(b *testing.B) {
+	keepAwake(b)
+	m := measurement{
+		B: b, traffic: startRole(b, roleTraffic, nil, beforeOthers.permitted(b)), figures: make(map[string]*figure),
+	}
+	for b.Loop() {
+		var doors doors
+		broker := startRole(b, roleBroker, authentication{Method: "everyone", Expires: time.Now().Add(warmup + phaseLength/2)}, likeOthers)
+		broker.tell("where", &doors)
+		m.address = doors.Traffic
+		m.measure("expiry", doors.Storm)
+		broker.leave()
+	}
+	m.report()
+}
+
 // phase is a part of a run with a crowd of its own, and what the server is told
 // at its beginning.
 type phase struct{ name, begin string }

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"runtime"
 	"runtime/debug"
+	"time"
 
 	"github.com/weirmq/weir/engine"
 	"github.com/weirmq/weir/security"
@@ -22,9 +23,10 @@ import (
 
 // authentication is how a broker authenticates the crowd.
 type authentication struct {
-	Method   string `json:",omitempty"`
-	Endpoint string // of the server that it asks, if any
-	CA       []byte // the server's, in PEM
+	Method   string    `json:",omitempty"`
+	Endpoint string    // of the server that it asks, if any
+	CA       []byte    // the server's, in PEM
+	Expires  time.Time // what the crowd shows, unless it comes later
 }
 
 // doors are the addresses of a broker's ports.
@@ -69,7 +71,7 @@ func beBroker(argument []byte) (func(string) (any, error), error) {
 func (a authentication) authenticator() (security.Authenticator, error) {
 	switch a.Method {
 	case "everyone":
-		return everyone{}, nil
+		return everyone{a.Expires}, nil
 	case "nobody":
 		return security.NewChain(), nil
 	case "custom":
@@ -98,13 +100,17 @@ clusters: [{name: x, cluster: {server: %q, certificate-authority-data: %s}}]}`, 
 	return security.NewChain(method), err
 }
 
-// everyone is a method that knows everyone, at once.
-type everyone struct{}
+// everyone is a method that knows everyone, at once, until then or for good.
+type everyone struct{ until time.Time }
 
 func (everyone) AuthenticatesImmediately() bool { return true }
 
-func (everyone) Authenticate(context.Context, *security.Credentials) (security.Result, error) {
-	return security.Result{Method: "everyone"}, nil
+func (e everyone) Authenticate(context.Context, *security.Credentials) (security.Result, error) {
+	r := security.Result{Method: "everyone"}
+	if time.Now().Before(e.until) {
+		r.Expiry = e.until
+	}
+	return r, nil
 }
 
 func (everyone) HandlesAuthenticationMethod(string) bool { return true }

@@ -67,28 +67,21 @@ func (c *conn) watchExpiry() {
 	}
 }
 
-// Fire is called by the wheel: the credential has ended. So may those of a
-// thousand others, which were issued together.
-func (k *credential) Fire(int64) { k.conn.loop.postSingly(k.ended) }
-
-// ended closes the connection, unless the wall clock was set back or the credential
-// replaced meanwhile.
-func (k *credential) ended(l *loop) {
+// Fire is called by the wheel: the credential has ended, unless the wall clock
+// was set back meanwhile. So may those of thousands that were issued together.
+func (k *credential) Fire(int64) {
 	c := k.conn
-	defer l.contain(c)
-	switch {
-	case c.state != stateOpen:
-		return
-	case k.result.Expiry.IsZero() || k.result.Expiry.After(l.engine.wallClock()):
+	defer c.loop.contain(c)
+	if k.result.Expiry.After(c.loop.engine.wallClock()) {
 		c.watchExpiry()
 		return
 	}
 	// It is an abnormal end: the Will is published, and the Session lives on.
+	code := codec.Success
 	if c.port.disconnectExpired.Load() {
-		c.disconnect(codec.MaximumConnectTime, CloseCredentialExpired)
-		return
+		code = codec.MaximumConnectTime
 	}
-	c.close(CloseCredentialExpired)
+	c.dismiss(code, CloseCredentialExpired, "")
 }
 
 // clockStep is the least change of the wall clock against the monotonic one

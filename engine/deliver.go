@@ -100,11 +100,10 @@ func (l *loop) deliverTo(p *publication, r *receiver) {
 	if p.qos == codec.QoS0 || r.qos == codec.QoS0 {
 		// QoS 0 is for who is there and takes it.
 		c := s.conn
-		there := c != nil && c.room()
 		switch {
-		case c == nil:
+		case c == nil || c.state != stateOpen:
 			s.dropped(DropNotConnected)
-		case !there:
+		case !c.room():
 			s.dropped(DropCongested)
 		case c.appendPublish(p, r, outgoing{retain: p.retain && r.retainAsPublished}):
 		case l.passOn(p, r): // it is too large for this member

@@ -262,7 +262,7 @@ func (e *Engine) removePort(p *port) {
 func (l *loop) closePort(p *port) {
 	for c := l.conns.first; c != nil; c = c.next {
 		if c.port == p {
-			l.postSingly(func(*loop) { c.close(CloseListenerRemoved) })
+			c.dismiss(codec.Success, CloseListenerRemoved, "")
 		}
 	}
 }

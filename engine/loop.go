@@ -163,7 +163,6 @@ func (l *loop) due() {
 	if l.armed != 0 && l.now >= l.armed {
 		l.armed = 0
 	}
-	l.wheel.Advance(l.now)
 	if len(l.congested) > 0 {
 		l.pollCongested()
 	}
@@ -172,6 +171,8 @@ func (l *loop) due() {
 	l.lingering = l.lingering[:0]
 	l.drainInbox()
 	l.runSingles()
+	// Last: a credential that was replaced in time has not expired.
+	l.wheel.Advance(l.now)
 }
 
 // arm sets the driver's alarm for the next timer, if that is not what it is

@@ -55,16 +55,14 @@ func (l *loop) recheckOne(c *conn) (r reauthentication, again bool) {
 		return r, false
 	}
 	if PolicyChange(c.port.onChange.Load()) == Disconnect {
-		c.loop.postSingly(func(*loop) { c.close(ClosePolicyChanged) })
+		c.dismiss(codec.Success, ClosePolicyChanged, "")
 		return r, false
 	}
 	p := c.port.policy.Load()
 	switch {
 	case p.authenticator == nil || c.credential != nil && same(p.authenticator, c.credential.authenticator):
 	case c.credential == nil:
-		c.loop.postSingly(func(*loop) {
-			c.disconnectDetail(codec.NotAuthorized, ClosePolicyChanged, "the port demands authentication now")
-		})
+		c.dismiss(codec.NotAuthorized, ClosePolicyChanged, "the port demands authentication now")
 		return r, false
 	default:
 		// Credentials that were a secret are not kept, so whoever came with one
@@ -133,28 +131,18 @@ var errNoAnswer = errors.New("the authenticator failed")
 func (l *loop) reauthenticated(r *reauthentication) {
 	c := r.conn
 	defer l.contain(c)
-	switch {
-	case r.outdated():
-	case r.err != nil:
-		l.postSingly(r.refused)
-	default:
-		c.authenticated(r.policy.authenticator, r.result)
-		c.watchExpiry()
-		c.become(r.policy, r.result)
+	if c.state != stateOpen || c.port.policy.Load() != r.policy {
+		return // gone, or another change is on its way
 	}
-}
-
-func (r *reauthentication) refused(l *loop) {
-	if r.outdated() {
+	if same(r.policy.authenticator, c.credential.authenticator) {
+		return // it has re-authenticated meanwhile, and r is about what it had before
+	}
+	if r.err != nil {
+		l.stats.AuthenticationsDenied++
+		c.dismiss(codec.NotAuthorized, CloseNotAuthenticated, "no longer authenticated: "+r.err.Error())
 		return
 	}
-	l.stats.AuthenticationsDenied++
-	r.conn.disconnectDetail(codec.NotAuthorized, CloseNotAuthenticated, "no longer authenticated: "+r.err.Error())
-}
-
-// outdated reports whether the Client has gone, another change is on its way, or the
-// Client has re-authenticated meanwhile, so that r is about what it had before.
-func (r *reauthentication) outdated() bool {
-	c := r.conn
-	return c.state != stateOpen || c.port.policy.Load() != r.policy || same(r.policy.authenticator, c.credential.authenticator)
+	c.authenticated(r.policy.authenticator, r.result)
+	c.watchExpiry()
+	c.become(r.policy, r.result)
 }
